@@ -1,0 +1,37 @@
+"""nollclassify reads Swedish customer complaints and says why the customer is dissatisfied.
+
+The verbs of the command line are functions here, with the same names and the same results. They are looked up when
+first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nollclassify.demo import demo
+    from nollclassify.labelling import label
+    from nollclassify.reporting import report
+    from nollclassify.scoring import evaluate
+    from nollclassify.taxonomy import load_taxonomy as causes
+    from nollclassify.training import promote, train
+
+__all__ = ["causes", "demo", "evaluate", "label", "promote", "report", "train"]
+
+_HOMES = {
+    "causes": ("nollclassify.taxonomy", "load_taxonomy"),
+    "demo": ("nollclassify.demo", "demo"),
+    "evaluate": ("nollclassify.scoring", "evaluate"),
+    "label": ("nollclassify.labelling", "label"),
+    "promote": ("nollclassify.training", "promote"),
+    "report": ("nollclassify.reporting", "report"),
+    "train": ("nollclassify.training", "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nollclassify' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,297 @@
+"""Complaint cases: what the columns of a case file mean, and which rows are refused.
+
+Training and labelling read by the same `read_cases`; a switch says whether labels are required. Every row of the
+file is afterwards either among the cases or among the rejected rows, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nollclassify.case_files import Table, format_of, read_table
+from nollclassify.errors import InputError
+from nollclassify.taxonomy import OTHER, Taxonomy
+
+# What a column may be called, in any case. The first spelling is the one we write ourselves.
+HEADINGS = {
+    "case_id": ("case_id", "ärende", "ärendenummer", "ärende-id", "case id", "id"),
+    "text": ("text", "klagomål", "klagomålstext", "fritext", "complaint"),
+    "received": ("received", "datum", "inkommet", "inkom", "date"),
+    "product": ("product", "produkt"),
+    "channel": ("channel", "kanal"),
+    "source": ("source", "källa"),
+    "causes": ("causes", "orsaker", "orsak"),
+    "primary_cause": ("primary_cause", "huvudorsak"),
+    "author": ("author", "upphov"),
+}
+_MEANING = {spelling: field for field, spellings in HEADINGS.items() for spelling in spellings}
+_MONTHS = (
+    *("januari", "februari", "mars", "april", "maj", "juni"),
+    *("juli", "augusti", "september", "oktober", "november", "december"),
+)
+_MONTH_NUMBER = {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
+_FIRST_YEAR = 1990
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The rows of one case file.
+
+    Attributes:
+        path: the file.
+        original: the accepted rows with every column that came in, values as they stood.
+        fields: the same rows under our own names, all text: `row` (number as Excel shows it), `case_id`, `text`,
+            `received` (ISO date or empty), `product`, `channel`, `source`, `author`, `causes` (ids joined by `;`,
+            primary first, empty for other) and `primary_cause`.
+        rejected: the rows that were refused: `file`, `row`, `column`, `reason`, then the columns that came in.
+        delimiter: that of a CSV file, else `;`.
+    """
+
+    path: Path
+    original: pd.DataFrame
+    fields: pd.DataFrame
+    rejected: pd.DataFrame
+    delimiter: str = ";"
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self.fields["text"])
+
+    @property
+    def row_count(self) -> int:
+        """Rows that came in: accepted and rejected."""
+        return len(self.fields) + len(self.rejected)
+
+
+def known_headings(row: Sequence[str]) -> int:
+    """How many cells are headings that are understood; 0 where none of them is the text's."""
+    meanings = [_MEANING.get(_fold(cell)) for cell in row]
+    return len({m for m in meanings if m}) if "text" in meanings else 0
+
+
+def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
+    """Read and check one case file (CSV, Excel, JSON Lines or Parquet).
+
+    Args:
+        path: the file; its ending tells the format.
+        taxonomy: the causes that labels may name.
+        labelled: whether the column of causes is required.
+
+    Raises:
+        InputError: the file cannot be read, has no column of texts, or lacks the labels that are required.
+    """
+    table = read_table(path, known_headings)
+    columns = _columns(path, table, labelled)
+    original = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
+    fields = _fields(original, columns, table.lines)
+    fields["case_id"] = _case_ids(fields)
+    faults = _Faults(len(fields))
+    _check_texts(fields, original, columns, faults)
+    _check_ids(fields, columns, faults)
+    _check_dates(fields, columns, faults, excel=format_of(path) == "excel")
+    _check_causes(fields, columns, faults, taxonomy)
+    accepted = faults.none()
+    return Cases(
+        path,
+        original[accepted].reset_index(drop=True),
+        fields[accepted].reset_index(drop=True),
+        _rejected(path, table, original, faults),
+        table.delimiter,
+    )
+
+
+def rejected_path(output: Path) -> Path:
+    """Where rejected rows go: `july.labelled.xlsx` and `july.xlsx` -> `july.rejected.xlsx`."""
+    ending = ".xlsx" if output.suffix.lower() in (".xls", ".xlsm") else output.suffix
+    return output.with_name(f"{output.stem.removesuffix('.labelled')}.rejected{ending}")
+
+
+def check_unique_ids(many: Sequence[Cases]) -> None:
+    """Refuse case ids that stand in more than one of the files; InputError names both files."""
+    first: dict[str, Path] = {}
+    for cases in many:
+        for row, case_id in zip(cases.fields["row"], cases.fields["case_id"], strict=True):
+            if case_id in first:
+                raise InputError(
+                    f"{cases.path}: rad {row} har ett ärendenummer som också står i {first[case_id]}; "
+                    "ta bort den ena raden."
+                )
+        first |= dict.fromkeys(cases.fields["case_id"], cases.path)
+
+
+def _fold(cell: Any) -> str:
+    return " ".join(str(cell).casefold().split())
+
+
+def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
+    """Our name of each column that is understood -> the file's heading."""
+    found: dict[str, str] = {}
+    for heading in table.columns:
+        meaning = _MEANING.get(_fold(heading))
+        if meaning in found:
+            raise InputError(f"{path}: kolumnerna {found[meaning]} och {heading} betyder samma sak; ta bort den ena.")
+        if meaning:
+            found[meaning] = heading
+    if "text" not in found:
+        raise InputError(f"{path}: ingen kolumn har klagomålets text; döp den kolumnen till text eller klagomål.")
+    if labelled and "causes" not in found:
+        raise InputError(f"{path}: ingen kolumn har orsaker; lägg till kolumnen orsaker (tom cell betyder Övrigt).")
+    return found
+
+
+def _fields(original: pd.DataFrame, columns: dict[str, str], lines: list[int]) -> pd.DataFrame:
+    fields = pd.DataFrame({"row": lines})
+    for name in HEADINGS:
+        fields[name] = [_as_text(v) for v in original[columns[name]]] if name in columns else ""
+        if name != "text":
+            fields[name] = fields[name].str.strip()
+    return fields
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _case_ids(fields: pd.DataFrame) -> list[str]:
+    """The ids of the file; where one is missing, one made of the row's own content, the same at every reading."""
+    made: dict[str, int] = {}
+    ids: list[str] = []
+    parts = fields[["text", "received", "product", "channel", "source"]].itertuples(index=False, name=None)
+    for case_id, content_parts in zip(fields["case_id"].tolist(), parts, strict=True):
+        if case_id:
+            ids.append(case_id)
+            continue
+        content = "\x1f".join(map(str, content_parts))
+        digest = "c-" + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        made[digest] = made.get(digest, 0) + 1
+        ids.append(digest if made[digest] == 1 else f"{digest}-{made[digest]}")
+    return ids
+
+
+class _Faults:
+    """The faults found so far, by position of the row."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.by_row: dict[int, list[tuple[str, str]]] = {}
+
+    def add(self, position: int, column: str, reason: str) -> None:
+        self.by_row.setdefault(position, []).append((column, reason))
+
+    def none(self) -> list[bool]:
+        return [position not in self.by_row for position in range(self.count)]
+
+
+def _check_texts(fields: pd.DataFrame, original: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
+    heading = columns["text"]
+    for position, (text, value) in enumerate(zip(fields["text"], original[heading], strict=True)):
+        if not text.strip():
+            faults.add(position, heading, "texten är tom; fyll i klagomålet eller ta bort raden")
+        elif isinstance(value, bytes | list | dict):
+            faults.add(position, heading, "värdet är inte text; skriv klagomålet som text")
+
+
+def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
+    first: dict[str, int] = {}
+    for position, (row, case_id) in enumerate(zip(fields["row"], fields["case_id"], strict=True)):
+        if case_id in first:
+            reason = f"ärendenumret står redan på rad {first[case_id]}; ge raden ett eget nummer"
+            faults.add(position, columns.get("case_id", "case_id"), reason)
+        first.setdefault(case_id, row)
+
+
+def _check_dates(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, excel: bool) -> None:
+    parsed = [parse_date(value, excel) if value else None for value in fields["received"]]
+    latest = date.today() + timedelta(days=1)
+    for position, (value, day) in enumerate(zip(fields["received"], parsed, strict=True)):
+        if not value:
+            continue
+        if day is None:
+            reason = "datumet finns inte eller går inte att tyda; skriv det som 2020-03-14"
+            faults.add(position, columns["received"], reason)
+        elif not date(_FIRST_YEAR, 1, 1) <= day <= latest:
+            faults.add(position, columns["received"], f"datumet ligger före {_FIRST_YEAR} eller i framtiden; rätta det")
+    fields["received"] = [day.isoformat() if day else "" for day in parsed]
+
+
+@lru_cache(maxsize=20_000)
+def parse_date(value: str, excel: bool = False) -> date | None:
+    """A date as Swedes write it (`2020-03-14`, `20200314`, `14/3 2020`, `14.3.2020`, `14 mars 2020`), else None.
+
+    A time of day after the date is passed over. With `excel`, Excel's day number counts as well.
+    A date without a year is None: the month would be a guess.
+    """
+    value = value.strip().lower()
+    if excel and re.fullmatch(r"[2-6]\d{4}", value):
+        return date(1899, 12, 30) + timedelta(days=int(value))
+    value = re.sub(r"[t ]+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\s*(z|[+-]\d{2}:?\d{2})?$", "", value)
+    if match := re.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})", value):
+        return _date(match[1], match[3], match[4])
+    if match := re.fullmatch(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})(?:\s*[/.-]\s*|\s+)(\d{4})", value):
+        return _date(match[3], match[2], match[1])
+    if match := re.fullmatch(r"(?:den )?(\d{1,2})(?::?e)?\.? ([a-zåäö]{3,9})\.?,? (\d{4})", value):
+        month = _MONTH_NUMBER.get(match[2][:3], 0)
+        return _date(match[3], str(month), match[1]) if _is_month(match[2]) else None
+    return None
+
+
+def _is_month(word: str) -> bool:
+    return any(name.startswith(word) or word == "sept" for name in _MONTHS)
+
+
+def _date(year: str, month: str, day: str) -> date | None:
+    try:
+        return datetime(int(year), int(month), int(day)).date()
+    except ValueError:
+        return None
+
+
+def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, taxonomy: Taxonomy) -> None:
+    if "causes" not in columns:
+        return
+    primary_heading = columns.get("primary_cause", "primary_cause")
+    for position, (causes, primary) in enumerate(zip(fields["causes"], fields["primary_cause"], strict=True)):
+        ids, unknown = _cause_ids(causes, taxonomy)
+        first, unknown_primary = _cause_ids(primary, taxonomy)
+        if unknown:
+            faults.add(position, columns["causes"], f"okänd orsak; tillåtna är {', '.join(taxonomy.cause_ids)}")
+        elif OTHER in ids and len(ids) > 1:
+            faults.add(position, columns["causes"], "Övrigt kan inte stå bredvid en orsak; ta bort det ena")
+        elif unknown_primary or len(first) > 1 or not set(first) <= set(ids or [OTHER]):
+            faults.add(position, primary_heading, "huvudorsaken är inte en av radens orsaker; rätta den")
+        ids = [i for i in dict.fromkeys([*first, *ids]) if i != OTHER]
+        fields.loc[position, ["causes", "primary_cause"]] = [";".join(ids), ids[0] if ids else ""]
+
+
+@lru_cache(maxsize=10_000)
+def _split_causes(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in re.split(r"[;,|\n]", cell) if part.strip())
+
+
+def _cause_ids(cell: str, taxonomy: Taxonomy) -> tuple[list[str], bool]:
+    """The ids that a cell names, without repeats, and whether it names an unknown one."""
+    found = [taxonomy.find_cause(part) for part in _split_causes(cell)]
+    return list(dict.fromkeys(cause for cause in found if cause)), None in found
+
+
+def _rejected(path: Path, table: Table, original: pd.DataFrame, faults: _Faults) -> pd.DataFrame:
+    records = []
+    for position, found in faults.by_row.items():
+        columns, reasons = zip(*found, strict=True)
+        where = (path.name, table.lines[position], ", ".join(dict.fromkeys(columns)), "; ".join(reasons))
+        records.append((*where, *original.iloc[position]))
+    width = len(table.columns)
+    for number, reason, raw in table.damaged:
+        records.append((path.name, number, "(hela raden)", reason, *([raw] + [""] * (width - 1))[:width]))
+    names = [f"rejected_{n}" for n in ("file", "row", "column", "reason")]
+    frame = pd.DataFrame(records, columns=[*names, *table.columns], dtype=object)
+    return frame.sort_values("rejected_row", kind="stable", ignore_index=True)

@@ -1,0 +1,195 @@
+"""The classifier as scikit-learn knows estimators: it fits a `CauseModel` and touches no file.
+
+Fitting chooses between candidates, calibrates and sets thresholds on out-of-fold scores, with the texts of one
+group (an author, or near-duplicates) always in one fold. So a cross-validation around the estimator is honest: the
+part that is reported on has no say in anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.validation import check_is_fitted
+
+from nollclassify.features import Vocabulary, features, learn_vocabulary
+from nollclassify.model import CauseModel, tokenise
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way of fitting: inverse regularisation strength, and the lengths of n-grams inside words."""
+
+    name: str
+    C: float
+    gram_sizes: tuple[int, int]
+
+
+CANDIDATES = (
+    Candidate("grams-2-5-loose", 10.0, (2, 5)),
+    Candidate("grams-2-5-tight", 2.0, (2, 5)),
+    Candidate("grams-3-6-loose", 10.0, (3, 6)),
+)
+
+
+class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Several causes at once: logistic regression a cause on words, pairs and character n-grams.
+
+    Args:
+        cause_ids: k ids, the columns of `Y`.
+        candidates: the ways of fitting to choose from, by mean average precision over the causes, out of fold.
+        n_folds: number of inner folds, at least 2.
+        min_texts: a word or n-gram is a feature when it stands in at least this many texts.
+        seed: of the folds.
+
+    Attributes:
+        model_: the fitted `CauseModel`.
+        candidate_: the candidate that was chosen.
+        candidate_scores_: name of each candidate -> its mean average precision, 0 to 1.
+
+    >>> classifier = ComplaintClassifier(("wait_time",), n_folds=2, min_texts=1)
+    >>> texts = ["satt i kö en timme", "ingen svarar i kön", "skorna gick sönder", "fel färg på skorna"] * 2
+    >>> classifier.fit(texts, np.array([[1], [1], [0], [0]] * 2)).predict(["lång kö"]).tolist()
+    [[1]]
+    """
+
+    def __init__(
+        self,
+        cause_ids: Sequence[str],
+        candidates: Sequence[Candidate] = CANDIDATES,
+        n_folds: int = 5,
+        min_texts: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.cause_ids = cause_ids
+        self.candidates = candidates
+        self.n_folds = n_folds
+        self.min_texts = min_texts
+        self.seed = seed
+
+    def fit(
+        self,
+        X: Sequence[str],
+        Y: np.ndarray,
+        groups: Sequence[Any] | np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> ComplaintClassifier:
+        """Fit on raw texts.
+
+        Args:
+            X: n texts.
+            Y: shape (n, k), 0 or 1.
+            groups: n group keys; texts of one group are never on both sides of a fold. None: each text its own.
+            sample_weight: shape (n,), positive. None: all 1.
+
+        Raises:
+            ValueError: shapes that do not agree, or a cause with fewer than two examples or counter-examples.
+        """
+        words, Y = tokenise(X), np.asarray(Y, dtype=int)
+        _check(len(words), Y, tuple(self.cause_ids))
+        weight = np.ones(len(words)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        keys = np.arange(len(words)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        folds = split_folds(Y, keys, self.n_folds, self.seed)
+        scores = self._out_of_fold(words, Y, weight, folds)
+        self.candidate_scores_ = {name: _mean_precision(Y, s) for name, s in scores.items()}
+        self.candidate_ = max(self.candidates, key=lambda c: self.candidate_scores_[c.name])
+        self.model_ = self._final(words, Y, weight, scores[self.candidate_.name])
+        self.classes_ = np.arange(2)
+        return self
+
+    def predict_proba(self, X: Sequence[str]) -> np.ndarray:
+        """Calibrated probabilities of raw texts, shape (n, k), 0 to 1."""
+        check_is_fitted(self)
+        return self.model_.probabilities(X)
+
+    def predict(self, X: Sequence[str]) -> np.ndarray:
+        """Causes of raw texts, shape (n, k), 0 or 1; a row of zeros is other."""
+        return self.model_.decide(self.predict_proba(X)).astype(int)
+
+    def _out_of_fold(
+        self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Decision scores of every candidate on the texts of the folds it was not fitted on, by its name."""
+        scores = {candidate.name: np.zeros(Y.shape) for candidate in self.candidates}
+        for fold in range(folds.max() + 1):
+            train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
+            for sizes in dict.fromkeys(candidate.gram_sizes for candidate in self.candidates):
+                seen = [words[i] for i in train]
+                vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
+                fitted, unseen = features(seen, vocabulary), features([words[i] for i in test], vocabulary)
+                for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
+                    coefficients, intercepts = _fit_linear(fitted, Y[train], weight[train], candidate.C)
+                    scores[candidate.name][test] = np.asarray(unseen @ coefficients.T) + intercepts
+        return scores
+
+    def _final(self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, scores: np.ndarray) -> CauseModel:
+        vocabulary: Vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
+        coefficients, intercepts = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
+        calibration = np.array([_platt(scores[:, k], Y[:, k]) for k in range(Y.shape[1])])
+        model = CauseModel(
+            tuple(self.cause_ids), vocabulary, coefficients, intercepts, calibration, np.full(Y.shape[1], 0.5)
+        )
+        probabilities = model.calibrated(scores)
+        thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
+        return CauseModel(tuple(self.cause_ids), vocabulary, coefficients, intercepts, calibration, thresholds)
+
+
+def _check(n_texts: int, Y: np.ndarray, cause_ids: tuple[str, ...]) -> None:
+    if Y.shape != (n_texts, len(cause_ids)):
+        raise ValueError(f"Y has shape {Y.shape}, wanted {(n_texts, len(cause_ids))}")
+    for cause_id, positive in zip(cause_ids, Y.sum(axis=0), strict=True):
+        if min(positive, n_texts - positive) < 2:
+            raise ValueError(f"{cause_id} has {positive} examples among {n_texts} texts, wanted 2 of either kind")
+
+
+def split_folds(Y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of each text: groups whole, texts with a cause spread evenly."""
+    n = min(n_folds, len(np.unique(groups)))
+    fold = np.zeros(len(Y), dtype=int)
+    splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+    for number, (_, test) in enumerate(splitter.split(np.zeros(len(Y)), Y.any(axis=1), groups)):
+        fold[test] = number
+    return fold
+
+
+def _fit_linear(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (k, n_features) and intercepts (k,)."""
+    coefficients, intercepts = [], []
+    for k in range(Y.shape[1]):
+        if len(np.unique(Y[:, k])) < 2:
+            coefficients.append(np.zeros(matrix.shape[1]))
+            intercepts.append(-5.0 if Y[0, k] == 0 else 5.0)
+            continue
+        fitted = LogisticRegression(C=C, class_weight="balanced", solver="liblinear", max_iter=1000, random_state=0)
+        fitted.fit(matrix, Y[:, k], sample_weight=weight)
+        coefficients.append(fitted.coef_[0])
+        intercepts.append(float(fitted.intercept_[0]))
+    return np.array(coefficients), np.array(intercepts)
+
+
+def _platt(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and shift that make a score a probability, fitted on out-of-fold scores (Platt 1999)."""
+    fitted = LogisticRegression(C=1e3).fit(scores[:, None], y)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """The threshold, from 0.05 to 0.95, with the best F1; smoothed over its neighbours against chance peaks."""
+    grid = np.arange(0.05, 0.951, 0.01)
+    chosen = probabilities[:, None] >= grid
+    f1 = 2 * (chosen & (y[:, None] == 1)).sum(axis=0) / np.maximum(chosen.sum(axis=0) + y.sum(), 1)
+    smooth = np.convolve(np.pad(f1, 3, mode="edge"), np.ones(7) / 7, mode="valid")
+    return float(grid[smooth.argmax()])
+
+
+def _mean_precision(Y: np.ndarray, scores: np.ndarray) -> float:
+    return float(np.mean([average_precision_score(Y[:, k], scores[:, k]) for k in range(Y.shape[1])]))

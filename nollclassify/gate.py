@@ -1,0 +1,148 @@
+"""The quality gate: held-out predictions that are kept with a model, and whether a challenger may become champion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nollclassify.evaluation import f1_of, resampling, score
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions on texts that the predicting model had not seen, kept so that models can be compared later.
+
+    Attributes:
+        digests: n names of texts, from `text_digest`.
+        truth, decided: shape (n, k), 0 or 1.
+        group: n group numbers.
+        cause_ids: k ids.
+    """
+
+    digests: tuple[str, ...]
+    truth: np.ndarray
+    decided: np.ndarray
+    group: np.ndarray
+    cause_ids: tuple[str, ...]
+
+    def without(self, digests: Sequence[str]) -> HeldOut:
+        """Only the texts that are not among `digests`."""
+        return self.select([i for i, d in enumerate(self.digests) if d not in set(digests)])
+
+    def select(self, at: Sequence[int]) -> HeldOut:
+        """Only the texts at these positions."""
+        chosen = np.asarray(at, dtype=int)
+        digests = tuple(self.digests[i] for i in chosen)
+        return HeldOut(digests, self.truth[chosen], self.decided[chosen], self.group[chosen], self.cause_ids)
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What a challenger must keep to; all F1 from 0 to 1.
+
+    Attributes:
+        min_texts: nothing is judged on fewer shared texts.
+        min_cause_texts: a cause with fewer examples is not judged alone.
+        min_macro_f1: what a first model must reach, with the lower end of its interval.
+        margin, cause_margin: how much worse than the champion the one-sided 95 % bound may be, overall and per cause.
+    """
+
+    min_texts: int = 200
+    min_cause_texts: int = 30
+    min_macro_f1: float = 0.5
+    margin: float = 0.02
+    cause_margin: float = 0.05
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's answer, its reason in a Swedish sentence, and the figures that it rests on."""
+
+    passed: bool
+    reason: str
+    figures: dict[str, float]
+
+
+def gate(challenger: HeldOut, champion: HeldOut | None, rule: GateRule, seed: int = 0) -> Decision:
+    """Whether a challenger may become champion, on the texts that both were tested on.
+
+    Where there is no champion, the lower end of the challenger's macro-F1 must reach `rule.min_macro_f1`. Else the
+    difference is resampled in pairs, whole groups at a time, and its one-sided 95 % lower bound must stay above
+    `-rule.margin`, and for every cause that is frequent enough above `-rule.cause_margin`.
+    """
+    if champion is None:
+        return _first_gate(challenger, rule, seed)
+    ours, theirs = _shared(challenger, champion)
+    n = len(ours.digests)
+    if n < rule.min_texts:
+        reason = (
+            f"bara {n} gemensamma provtexter, minst {rule.min_texts} behövs för att jämföra med den nuvarande modellen"
+        )
+        return Decision(False, reason, {"texts": n})
+    return _paired_gate(ours, theirs, rule, seed)
+
+
+def _first_gate(challenger: HeldOut, rule: GateRule, seed: int) -> Decision:
+    n = len(challenger.digests)
+    if n < rule.min_texts:
+        return Decision(False, f"bara {n} provtexter, minst {rule.min_texts} behövs", {"texts": n})
+    decided = challenger.decided.astype(bool)
+    macro = score(challenger.truth, decided.astype(float), decided, challenger.cause_ids, challenger.group, seed=seed)
+    low = macro.macro_f1.low
+    figures = {"texts": n, "macro_f1": macro.macro_f1.estimate, "macro_f1_low": low}
+    wanted = f"{_number(rule.min_macro_f1)} krävs av en första modell"
+    return Decision(low >= rule.min_macro_f1, f"makro-F1 är minst {_number(low)}, {wanted}", figures)
+
+
+def _shared(challenger: HeldOut, champion: HeldOut) -> tuple[HeldOut, HeldOut]:
+    """Both on the same texts and the causes that both know; labels as the challenger has them."""
+    place = {d: i for i, d in enumerate(champion.digests)}
+    here = [i for i, d in enumerate(challenger.digests) if d in place]
+    ours, theirs = challenger.select(here), champion.select([place[challenger.digests[i]] for i in here])
+    both = [c for c in challenger.cause_ids if c in champion.cause_ids]
+    mine = [challenger.cause_ids.index(c) for c in both]
+    other = [champion.cause_ids.index(c) for c in both]
+    truth = ours.truth[:, mine]
+    return (
+        HeldOut(ours.digests, truth, ours.decided[:, mine], ours.group, tuple(both)),
+        HeldOut(ours.digests, truth, theirs.decided[:, other], ours.group, tuple(both)),
+    )
+
+
+def _paired_gate(ours: HeldOut, theirs: HeldOut, rule: GateRule, seed: int) -> Decision:
+    weights, members = resampling(len(ours.digests), list(ours.group), seed)
+    differences = _drawn_f1(ours, weights, members) - _drawn_f1(theirs, weights, members)
+    overall = differences.mean(axis=1)
+    figures = {"texts": float(len(ours.digests)), "macro_f1_difference": _full_f1(ours) - _full_f1(theirs)}
+    figures["macro_f1_difference_low"] = float(np.quantile(overall, 0.05))
+    failures = []
+    if figures["macro_f1_difference_low"] < -rule.margin:
+        failures.append(f"makro-F1 kan vara {_number(-figures['macro_f1_difference_low'])} sämre")
+    for k, cause in enumerate(ours.cause_ids):
+        low = float(np.quantile(differences[:, k], 0.05))
+        figures[f"{cause}.f1_difference_low"] = low
+        if ours.truth[:, k].sum() >= rule.min_cause_texts and low < -rule.cause_margin:
+            failures.append(f"{cause} kan vara {_number(-low)} sämre")
+    better = f"inte sämre än den nuvarande modellen på {len(ours.digests)} gemensamma provtexter"
+    return Decision(not failures, "; ".join(failures) or better, figures)
+
+
+def _drawn_f1(held: HeldOut, weights: np.ndarray, members: np.ndarray) -> np.ndarray:
+    parts = _parts(held)
+    drawn = (weights @ (members.T @ parts.reshape(len(parts), -1))).reshape(len(weights), len(held.cause_ids), 3)
+    return f1_of(drawn)
+
+
+def _parts(held: HeldOut) -> np.ndarray:
+    truth, decided = held.truth.astype(bool), held.decided.astype(bool)
+    return np.stack([truth & decided, ~truth & decided, truth & ~decided], axis=-1)
+
+
+def _full_f1(held: HeldOut) -> float:
+    return float(f1_of(_parts(held).sum(axis=0)).mean())
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".replace(".", ",")

@@ -1,0 +1,235 @@
+"""FLOW: case files -> model -> labelled file and rejected rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nollclassify import swedish
+from nollclassify.case_files import format_of, write_table
+from nollclassify.cases import Cases, read_cases, rejected_path
+from nollclassify.errors import InputError
+from nollclassify.model import prepare
+from nollclassify.model_store import StoredModel, load_model
+from nollclassify.settings import Settings, load_settings
+
+Progress = Callable[[int, int], None]
+_CHUNK = 2_000
+# Evidence: at most this many stretches a cause, each carrying at least this share of all that spoke for it.
+_MAX_STRETCHES, _MIN_SHARE = 3, 0.08
+# Above this share of words that training did not know, the model has too little to go by.
+_TOO_UNKNOWN, _ENOUGH_WORDS = 0.6, 4
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What became of one case file.
+
+    Attributes:
+        output: the labelled file.
+        rejected_output: the rejected rows' file, None where no row was rejected.
+        rows: the labelled rows.
+        rejected: the rejected rows.
+    """
+
+    output: Path
+    rejected_output: Path | None
+    rows: pd.DataFrame
+    rejected: pd.DataFrame
+
+
+def label(
+    *files: str | Path,
+    output: str | Path | None = None,
+    model: str | Path | StoredModel | None = None,
+    force: bool = False,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[Labelled]:
+    """Label case files and write, for each, a labelled file and a file of rejected rows.
+
+    Args:
+        files: one or more case files.
+        output: the labelled file (or, for several files, a folder); by default beside the input, `NAME.labelled.END`.
+        model: a model directory or a loaded model; by default the champion of the settings.
+        force: replace an output that is already there.
+        settings: by default those of the working directory.
+        progress: called with the rows done and the rows in all.
+
+    Returns:
+        One `Labelled` a file, in order.
+
+    Raises:
+        InputError: a file that cannot be used, or an output that exists.
+        ModelError: a model that cannot be used.
+    """
+    settings = settings or load_settings()
+    stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
+    paths = [Path(file) for file in files]
+    plan = list(zip(paths, _outputs(paths, output), strict=True))
+    for path, target in plan:
+        _check_output(path, target, force)
+    return [_label_file(path, target, stored, settings, progress) for path, target in plan]
+
+
+def _outputs(paths: Sequence[Path], output: str | Path | None) -> list[Path]:
+    if output is None:
+        return [path.with_name(f"{path.stem}.labelled{_ending(path)}") for path in paths]
+    if len(paths) == 1 and not Path(output).is_dir():
+        return [Path(output)]
+    if Path(output).suffix and not Path(output).is_dir():
+        raise InputError(f"{output}: flera filer kan inte bli en; ange en mapp med --output.")
+    return [Path(output) / f"{path.stem}.labelled{_ending(path)}" for path in paths]
+
+
+def _ending(path: Path) -> str:
+    return ".xlsx" if format_of(path) == "excel" else path.suffix
+
+
+def _check_output(path: Path, target: Path, force: bool) -> None:
+    format_of(target)
+    if target.resolve() == path.resolve():
+        raise InputError(f"{target}: resultatet kan inte skrivas över indata; välj ett annat namn med --output.")
+    if target.exists() and not force:
+        raise InputError(f"{target}: filen finns redan; ange --force för att ersätta den.")
+
+
+def _label_file(
+    path: Path, target: Path, stored: StoredModel, settings: Settings, progress: Progress | None
+) -> Labelled:
+    cases = read_cases(path, stored.taxonomy)
+    labels = label_texts(cases.texts, stored, settings, progress)
+    rows = _joined(cases, labels)
+    write_table(rows, target, cases.delimiter)
+    rejected = rejected_path(target)
+    if len(cases.rejected):
+        write_table(cases.rejected, rejected, cases.delimiter)
+        return Labelled(target, rejected, rows, cases.rejected)
+    rejected.unlink(missing_ok=True)
+    return Labelled(target, None, rows, cases.rejected)
+
+
+def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
+    """The columns that came in, then ours. An incoming column with one of our names is kept as `NAME_in`."""
+    original = cases.original.rename(columns={c: f"{c}_in" for c in cases.original.columns if c in labels.columns})
+    has_ids = any(str(c).casefold() in ("case_id", "ärende") for c in original.columns)
+    ids = pd.DataFrame({} if has_ids else {"case_id": cases.fields["case_id"]})
+    return pd.concat([original, ids, labels], axis=1)
+
+
+def label_texts(
+    texts: Sequence[str], stored: StoredModel, settings: Settings | None = None, progress: Progress | None = None
+) -> pd.DataFrame:
+    """Label raw texts: one row a text, in order, with the columns that `label` adds.
+
+    Columns: `causes` (ids joined by `;`, primary first, empty for other), `primary_cause`, `p_<cause>` (0 to 1, four
+    decimals), `evidence`, `needs_review` (bool), `review_reason`, `model_version`, `taxonomy_version`.
+    A text without letters or in another language is never guessed at: other, with the reason.
+    """
+    settings = settings or Settings()
+    parts = []
+    for start in range(0, len(texts), _CHUNK):
+        parts.append(_label_chunk(texts[start : start + _CHUNK], stored, settings))
+        if progress:
+            progress(min(start + _CHUNK, len(texts)), len(texts))
+    return pd.concat(parts, ignore_index=True) if parts else _label_chunk([], stored, settings)
+
+
+def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) -> pd.DataFrame:
+    model, n = stored.model, len(texts)
+    prepared = [prepare(text) for text in texts]
+    tokens = [swedish.tokens(text) for text in prepared]
+    words = [[token.word for token in row] for row in tokens]
+    probabilities = np.round(model.calibrated(model.scores(words)), 4) if n else np.zeros((0, len(model.cause_ids)))
+    unreadable = [_unreadable(row) for row in words]
+    decided = model.decide(probabilities) & ~np.array([bool(u) for u in unreadable], dtype=bool).reshape(n, 1)
+    ranked = [_ranked(p, d, model.cause_ids) for p, d in zip(probabilities, decided, strict=True)]
+    reasons = [
+        u or _reason(p, d, w, stored, settings)
+        for u, p, d, w in zip(unreadable, probabilities, decided, words, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "causes": pd.Series([";".join(r) for r in ranked], dtype=object),
+            "primary_cause": pd.Series([r[0] if r else "" for r in ranked], dtype=object),
+            **{f"p_{c}": probabilities[:, k] for k, c in enumerate(model.cause_ids)},
+            "evidence": pd.Series(_evidence(prepared, tokens, ranked, stored), dtype=object),
+            "needs_review": pd.Series([bool(r) for r in reasons], dtype=object),
+            "review_reason": pd.Series(reasons, dtype=object),
+            "model_version": pd.Series([stored.version] * n, dtype=object),
+            "taxonomy_version": pd.Series([stored.taxonomy.version] * n, dtype=object),
+        }
+    )
+
+
+def _ranked(probabilities: np.ndarray, decided: np.ndarray, cause_ids: Sequence[str]) -> list[str]:
+    """The labelled causes, the most probable first."""
+    order = np.argsort(-probabilities, kind="stable")
+    return [cause_ids[k] for k in order if decided[k]]
+
+
+def _unreadable(words: Sequence[str]) -> str:
+    lettered = [w for w in words if w[0].isalpha()]
+    if not lettered:
+        return "texten har inga ord"
+    return "texten verkar inte vara på svenska" if swedish.looks_foreign(lettered) else ""
+
+
+def _reason(
+    probabilities: np.ndarray, decided: np.ndarray, words: Sequence[str], stored: StoredModel, settings: Settings
+) -> str:
+    """Why a person should look at the case; empty where the model is sure of the whole label set."""
+    reasons = []
+    right = np.where(decided, probabilities, 1 - probabilities)
+    if right.prod() < settings.review_below:
+        least = int(right.argmin())
+        cause = stored.taxonomy.cause(stored.model.cause_ids[least])
+        sign = "kanske inte" if decided[least] else "kanske också" if decided.any() else "kanske"
+        reasons.append(f"osäker: {sign} {cause.name_sv} ({_percent(probabilities[least])})")
+    if len(words) >= _ENOUGH_WORDS and stored.model.unknown_share(words) > _TOO_UNKNOWN:
+        reasons.append("många ord som modellen inte har mött")
+    return "; ".join(reasons)
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f} %"
+
+
+def _evidence(
+    prepared: Sequence[str], tokens: Sequence[list[swedish.Token]], ranked: Sequence[list[str]], stored: StoredModel
+) -> list[str]:
+    labelled = [i for i, causes in enumerate(ranked) if causes]
+    weights = stored.model.contributions([[t.word for t in tokens[i]] for i in labelled]) if labelled else []
+    result = [""] * len(prepared)
+    for i, weight in zip(labelled, weights, strict=True):
+        columns = [stored.model.cause_ids.index(c) for c in ranked[i]]
+        found = [stretches(prepared[i], tokens[i], weight[:, k]) for k in columns]
+        result[i] = "; ".join(
+            f"{c}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
+            for c, spans in zip(ranked[i], found, strict=True)
+        )
+    return result
+
+
+def stretches(text: str, tokens: Sequence[swedish.Token], weights: np.ndarray) -> list[tuple[int, int]]:
+    """The offsets of the stretches of a text that spoke most for a cause, in reading order.
+
+    Neighbouring words that speak for it form one stretch; a stretch counts by the sum of its words' weights.
+    """
+    spans: list[tuple[int, int, float]] = []
+    floor = 0.02 * weights[weights > 0].sum()
+    previous = -2
+    for i in np.flatnonzero(weights > floor).tolist():
+        start, end, weight = tokens[i].start, tokens[i].end, float(weights[i])
+        if i == previous + 1:
+            start, weight = spans[-1][0], spans.pop()[2] + weight
+        spans.append((start, end, weight))
+        previous = i
+    total = sum(weight for *_, weight in spans)
+    best = sorted(spans, key=lambda span: -span[2])[:_MAX_STRETCHES]
+    kept = [span for n, span in enumerate(best) if n == 0 or span[2] >= _MIN_SHARE * total]
+    return [(start, end) for start, end, _ in sorted(kept)]

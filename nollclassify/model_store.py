@@ -1,0 +1,263 @@
+"""The only room that knows a model directory: save, verify, load.
+
+A model directory holds plain arrays (`arrays.npz`, `held_out.npz`, read with `allow_pickle=False`), JSON and TOML.
+Why not skops or joblib: our models are a vocabulary and a few matrices. As arrays they load in a tenth of the time
+of a skops file (0.16 s against 2.6 s), are smaller (6 MB against 9), save byte for byte the same, and there is no
+code in them that loading could run; joblib runs whatever it finds, and skops needs a list of trusted types.
+
+`FORMAT` is the number of the layout. To change the layout: raise it, and either teach `load_model` to read the old
+one or let it refuse with the sentence that is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nollclassify.errors import ModelError, SettingsError
+from nollclassify.features import Vocabulary
+from nollclassify.gate import HeldOut
+from nollclassify.model import CauseModel
+from nollclassify.taxonomy import Taxonomy, parse_taxonomy
+
+FORMAT = 1
+KIND = "nollclassify-model"
+MANIFEST = "manifest.json"
+_FILES = ("arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json")
+_LIBRARIES = ("nollclassify", "numpy", "scipy", "scikit-learn", "spacy", "pandas")
+_SIZE_LIMIT = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model with everything that is kept beside it.
+
+    Attributes:
+        model: the arrays that predict.
+        taxonomy: the causes as they were when the model was trained.
+        held_out: predictions on unseen texts, for comparing models.
+        manifest: what `manifest.json` says: version, training data, scores, libraries, digests of the files.
+    """
+
+    model: CauseModel
+    taxonomy: Taxonomy
+    held_out: HeldOut
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest["model_version"])
+
+
+def save_model(
+    directory: Path, model: CauseModel, taxonomy: Taxonomy, held_out: HeldOut, details: dict[str, Any]
+) -> StoredModel:
+    """Write a model directory beside `directory` and then put it in its place; an older one there is replaced.
+
+    Args:
+        directory: where the model will lie.
+        model, taxonomy, held_out: what is saved.
+        details: further entries of the manifest (training data, scores, candidate); plain JSON values, no texts.
+
+    Raises:
+        ModelError: the place cannot be written to.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        new.chmod(0o755)
+        try:
+            _write_parts(new, model, taxonomy, held_out)
+            manifest = _manifest(new, model, taxonomy, details)
+            (new / MANIFEST).write_text(_json(manifest), encoding="utf-8")
+            _put(new, directory)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise ModelError(f"{directory}: modellen kan inte sparas ({error.strerror}); välj en annan mapp.") from None
+    return StoredModel(model, taxonomy, held_out, manifest)
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Verify a model directory and put a copy in `target`'s place."""
+    load_model(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    new.chmod(0o755)
+    try:
+        for name in (*_FILES, MANIFEST):
+            shutil.copyfile(source / name, new / name)
+        _put(new, target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _put(new: Path, directory: Path) -> None:
+    if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).exists():
+        raise ModelError(f"{directory}: mappen finns och är ingen modell; välj en tom eller ny mapp.")
+    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
+    try:
+        if directory.exists():
+            directory.rename(old / "model")
+        new.rename(directory)
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_out: HeldOut) -> None:
+    v = model.vocabulary
+    np.savez_compressed(
+        directory / "arrays.npz",
+        coefficients=model.coefficients,
+        intercepts=model.intercepts,
+        calibration=model.calibration,
+        thresholds=model.thresholds,
+        idf=v.idf,
+        pairs=v.pairs,
+        gram_sizes=np.array(v.gram_sizes),
+    )
+    np.savez_compressed(
+        directory / "held_out.npz",
+        digests=np.array([list(bytes.fromhex(d)) for d in held_out.digests], dtype=np.uint8).reshape(-1, 16),
+        truth=held_out.truth.astype(np.uint8),
+        decided=held_out.decided.astype(np.uint8),
+        group=held_out.group.astype(np.int64),
+    )
+    names = {"words": list(v.words), "grams": list(v.grams)}
+    (directory / "vocabulary.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+    (directory / "taxonomy.toml").write_text(taxonomy.source, encoding="utf-8", newline="\n")
+
+
+def _manifest(directory: Path, model: CauseModel, taxonomy: Taxonomy, details: dict[str, Any]) -> dict[str, Any]:
+    files = {name: _digest(directory / name) for name in _FILES}
+    now = datetime.now(UTC).replace(microsecond=0)
+    content = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "model_version": f"{now:%Y%m%d}-{content}",
+        "created": now.isoformat(),
+        "taxonomy_version": taxonomy.version,
+        "cause_ids": list(model.cause_ids),
+        "thresholds": dict(zip(model.cause_ids, model.thresholds.tolist(), strict=True)),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "files": files,
+        **details,
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def load_model(directory: Path) -> StoredModel:
+    """Verify a model directory and load it. Nothing in it is run.
+
+    Raises:
+        ModelError: it is missing, is not a model directory, has a newer format, or was cut off or changed.
+    """
+    manifest = read_manifest(directory)
+    try:
+        for name in _FILES:
+            _verify(directory, name, manifest["files"][name])
+        taxonomy = parse_taxonomy((directory / "taxonomy.toml").read_text(encoding="utf-8"))
+        names = json.loads((directory / "vocabulary.json").read_text(encoding="utf-8"))
+        with np.load(directory / "arrays.npz", allow_pickle=False) as arrays:
+            model = _model(tuple(manifest["cause_ids"]), names, dict(arrays))
+        with np.load(directory / "held_out.npz", allow_pickle=False) as arrays:
+            held_out = _held_out(tuple(manifest["cause_ids"]), dict(arrays))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, SettingsError):
+        raise _damaged(directory) from None
+    _check_shapes(directory, model, held_out)
+    return StoredModel(model, taxonomy, held_out, manifest)
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """What a model directory says of itself; ModelError where it is missing, foreign or of a newer format."""
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise ModelError(
+            f"{directory}: här finns ingen modell; kör `nollclassify train` först eller ange en modell med --model."
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < 10_000_000 else None
+    except (OSError, ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        raise ModelError(f"{directory}: mappen är inte en modell från nollclassify; ange en annan med --model.")
+    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
+        raise ModelError(f"{directory}: modellen har ett nyare format än {FORMAT}; uppdatera nollclassify.")
+    _check_manifest(directory, manifest)
+    return manifest
+
+
+def _check_manifest(directory: Path, manifest: dict[str, Any]) -> None:
+    wanted: dict[str, Callable[[Any], bool]] = {
+        "files": lambda v: isinstance(v, dict) and set(v) == set(_FILES),
+        "cause_ids": lambda v: isinstance(v, list) and bool(v) and all(isinstance(c, str) for c in v),
+        "model_version": lambda v: isinstance(v, str) and bool(v),
+        "taxonomy_version": lambda v: isinstance(v, str),
+    }
+    if not all(key in manifest and holds(manifest[key]) for key, holds in wanted.items()):
+        raise _damaged(directory)
+
+
+def _damaged(directory: Path) -> ModelError:
+    return ModelError(f"{directory}: modellen är skadad eller ändrad; hämta en hel kopia eller träna om den.")
+
+
+def _verify(directory: Path, name: str, digest: str) -> None:
+    path = directory / name
+    if path.is_symlink() or path.stat().st_size > _SIZE_LIMIT or _digest(path) != digest:
+        raise ValueError(name)
+
+
+def _model(cause_ids: tuple[str, ...], names: dict[str, list[str]], arrays: dict[str, np.ndarray]) -> CauseModel:
+    low, high = (int(size) for size in arrays["gram_sizes"])
+    vocabulary = Vocabulary(
+        tuple(map(str, names["words"])), arrays["pairs"], tuple(map(str, names["grams"])), arrays["idf"], (low, high)
+    )
+    parts = (arrays[name] for name in ("coefficients", "intercepts", "calibration", "thresholds"))
+    return CauseModel(cause_ids, vocabulary, *parts)
+
+
+def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> HeldOut:
+    digests = tuple(bytes(row).hex() for row in arrays["digests"])
+    return HeldOut(digests, arrays["truth"].astype(int), arrays["decided"].astype(int), arrays["group"], cause_ids)
+
+
+def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None:
+    k, n, v = len(model.cause_ids), len(held_out.digests), model.vocabulary
+    wanted = [
+        (model.coefficients, (k, v.n_features), "f"),
+        (model.intercepts, (k,), "f"),
+        (model.calibration, (k, 2), "f"),
+        (model.thresholds, (k,), "f"),
+        (v.idf, (v.n_features,), "f"),
+        (v.pairs, (len(v.pairs), 2), "i"),
+        (held_out.truth, (n, k), "i"),
+        (held_out.decided, (n, k), "i"),
+        (held_out.group, (n,), "i"),
+    ]
+    right = all(a.shape == shape and a.dtype.kind == kind and np.isfinite(a).all() for a, shape, kind in wanted)
+    inside = not v.pairs.size or (v.pairs.min() >= 0 and v.pairs.max() < len(v.words))
+    if not right or not inside or not 0 < v.gram_sizes[0] <= v.gram_sizes[1] < 20:
+        raise _damaged(directory)

@@ -1,0 +1,70 @@
+"""The settings of a working directory: one frozen dataclass, read from one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nollclassify.errors import SettingsError
+
+SETTINGS_FILE = "nollclassify.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a team may set once for all commands.
+
+    Attributes:
+        taxonomy: path of the team's own taxonomy file; empty means the one that comes with the package.
+        champion: directory of the model that `label` uses when no other is named.
+        registered_model: name in the MLflow registry.
+        experiment: name of the MLflow experiment that trainings are recorded under.
+        review_below: a case goes to review when the probability that its whole label set is right is below
+            this, 0 to 1.
+        own_text_weight: how much a text of the user's own counts in training against one of the starter corpus.
+        min_gate_texts: the gate judges nothing, and so passes nothing, on fewer shared texts than this.
+        min_cell: a breakdown shows no figure for fewer cases than this.
+    """
+
+    taxonomy: str = ""
+    champion: str = "models/champion"
+    registered_model: str = "nollclassify"
+    experiment: str = "nollclassify"
+    review_below: float = 0.7
+    own_text_weight: float = 3.0
+    min_gate_texts: int = 200
+    min_cell: int = 5
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings from `path`, or from `nollclassify.toml` in the working directory where there is one.
+
+    Raises:
+        SettingsError: the file is missing though it was named, is not TOML, or holds an unknown or wrong value.
+    """
+    file = path or Path(SETTINGS_FILE)
+    if not file.exists():
+        if path is None:
+            return Settings()
+        raise SettingsError(f"{file}: filen finns inte; ange en inställningsfil som finns.")
+    return _checked(_parse(file), file)
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: filen är inte giltig TOML ({error}); rätta raden och försök igen.") from None
+
+
+def _checked(values: dict[str, Any], file: Path) -> Settings:
+    known = {f.name: f.type for f in fields(Settings)}
+    for name, value in values.items():
+        if name not in known:
+            raise SettingsError(f"{file}: okänd inställning {name}; tillåtna är {', '.join(known)}.")
+        wanted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[str(known[name])]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise SettingsError(f"{file}: {name} ska vara av typen {known[name]}; rätta värdet och försök igen.")
+    return Settings(**values)

@@ -1,0 +1,167 @@
+"""Causes and products: the label contract, read from `taxonomy.toml`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nollclassify.errors import SettingsError
+
+OTHER = "other"
+OTHER_NAME_SV = "Övrigt"
+_ID = re.compile(r"[a-z][a-z0-9_]{1,49}")
+# Spellings with which people say that no cause fits.
+_OTHER_SPELLINGS = {"other", "övrigt", "ovrigt", "ingen", "none"}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One root cause with its definition (Swedish and English), what belongs, what does not, and examples."""
+
+    id: str
+    name_sv: str
+    name_en: str
+    definition_sv: str
+    definition_en: str = ""
+    belongs: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product under one of its names. A renamed product stands several times with the same id."""
+
+    id: str
+    name_sv: str
+    aliases: tuple[str, ...] = ()
+    valid_from: date = date.min
+    valid_until: date = date.max
+
+    def spellings(self) -> set[str]:
+        """Every spelling of the name, case-folded."""
+        return {_fold(name) for name in (self.id, self.name_sv, *self.aliases)}
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """The causes and products of one version of the label contract; `source` is the TOML text it was read from."""
+
+    version: str
+    causes: tuple[Cause, ...]
+    products: tuple[Product, ...]
+    source: str
+
+    @property
+    def cause_ids(self) -> tuple[str, ...]:
+        return tuple(cause.id for cause in self.causes)
+
+    def cause(self, cause_id: str) -> Cause:
+        """The cause with this id; KeyError where there is none."""
+        return {cause.id: cause for cause in self.causes}[cause_id]
+
+    @cached_property
+    def _cause_spellings(self) -> dict[str, str]:
+        return {_fold(name): c.id for c in self.causes for name in (c.id, c.name_sv, c.name_en)}
+
+    def find_cause(self, name: str) -> str | None:
+        """The id of a cause written as id, Swedish or English name; `other` for Övrigt; None where unknown."""
+        folded = _fold(name)
+        return OTHER if folded in _OTHER_SPELLINGS else self._cause_spellings.get(folded)
+
+    def find_product(self, name: str, day: date | None = None) -> str | None:
+        """The id of the product that bore `name` on `day`, else on any day (old names live on); else None."""
+        folded = _fold(name)
+        named = [p for p in self.products if folded in p.spellings()]
+        then = [p for p in named if day is not None and p.valid_from <= day <= p.valid_until]
+        return next((p.id for p in then or named), None)
+
+    def product_name(self, product_id: str, day: date | None = None) -> str:
+        """The Swedish name of a product on `day`, or its latest one."""
+        named = [p for p in self.products if p.id == product_id]
+        then = [p for p in named if day is not None and p.valid_from <= day <= p.valid_until]
+        return max(then or named, key=lambda p: (p.valid_until, p.valid_from)).name_sv
+
+
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """Read a taxonomy file, or the one that comes with the package.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or lacks or repeats something.
+    """
+    if path is None:
+        return parse_taxonomy((files("nollclassify") / "data" / "taxonomy.toml").read_text(encoding="utf-8"))
+    try:
+        return parse_taxonomy(path.read_text(encoding="utf-8-sig"), str(path))
+    except OSError:
+        raise SettingsError(f"{path}: taxonomifilen går inte att läsa; ange en fil som finns.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: taxonomifilen är inte UTF-8; spara den som UTF-8.") from None
+
+
+def parse_taxonomy(source: str, name: str = "taxonomy.toml") -> Taxonomy:
+    """Make a taxonomy of TOML text; errors as `load_taxonomy`."""
+    try:
+        tree = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name}: filen är inte giltig TOML ({error}); rätta raden.") from None
+    version = tree.get("version")
+    if not isinstance(version, str) or not version:
+        raise SettingsError(f'{name}: version saknas; skriv till exempel version = "2026.1" överst.')
+    causes = tuple(_entry(Cause, item, name) for item in _tables(tree, "causes", name))
+    products = tuple(_entry(Product, item, name) for item in _tables(tree, "products", name))
+    _check_causes(causes, name)
+    return Taxonomy(version, causes, products, source)
+
+
+def _tables(tree: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:
+    tables = tree.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SettingsError(f"{name}: skriv varje post i {key} som ett eget stycke med rubriken [[{key}]].")
+    return tables
+
+
+def _entry(kind: type, item: dict[str, Any], name: str) -> Any:
+    where = f"{name}: {kind.__name__} {item.get('id', '(utan id)')}"
+    types = {f.name: str(f.type) for f in fields(kind)}
+    required = {"id", "name_sv"} | ({"name_en", "definition_sv"} if kind is Cause else set())
+    if missing := sorted(required - item.keys()):
+        raise SettingsError(f"{where}: {', '.join(missing)} saknas; fyll i.")
+    for key, value in item.items():
+        if key not in types:
+            raise SettingsError(f"{where}: okänt fält {key}; tillåtna är {', '.join(types)}.")
+        if not _fits(value, types[key]):
+            raise SettingsError(f"{where}: fältet {key} har fel slags värde; se de andra posterna i filen.")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    if wanted == "date":
+        return type(value) is date
+    if wanted == "str":
+        return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, list) and all(isinstance(part, str) and part.strip() for part in value)
+
+
+def _check_causes(causes: Iterable[Cause], name: str) -> None:
+    seen: set[str] = set()
+    for cause in causes:
+        if not _ID.fullmatch(cause.id) or cause.id == OTHER:
+            raise SettingsError(f"{name}: orsakens id {cause.id!r} duger inte; små bokstäver, siffror och understreck.")
+        if cause.id in seen:
+            raise SettingsError(f"{name}: orsaken {cause.id} står två gånger; ta bort den ena.")
+        seen.add(cause.id)
+    if not seen:
+        raise SettingsError(f"{name}: inga orsaker; lägg till minst ett stycke [[causes]].")
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().split())

@@ -1,0 +1,207 @@
+"""The only room that knows MLflow: runs, registered versions, aliases.
+
+Nothing here ever passes a complaint's text on: runs get figures, label definitions and digests.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from nollclassify.errors import TrackingError
+from nollclassify.gate import Decision
+from nollclassify.model_store import MANIFEST, StoredModel, load_model
+from nollclassify.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+    from mlflow.tracking import MlflowClient
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+DATABASE, ARTEFACTS = "mlflow.db", "mlartifacts"
+_SERVED_LIBRARIES = ("nollclassify", "mlflow", "numpy", "scipy", "pandas", "ftfy", "phonenumbers", "personnummer")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered version: its number in the registry, the run that made it, and its model directory."""
+
+    number: str
+    run_id: str
+    stored: StoredModel
+
+
+class Tracking:
+    """The MLflow store of a working directory, or the one that `MLFLOW_TRACKING_URI` names.
+
+    Raises:
+        TrackingError: from every method, when the store cannot be reached or lacks what was asked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # Both before MLflow is imported: it reports to its makers by default, and greets with hints.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self.settings = settings
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).absolute()}"
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or self.uri)
+        with _clear_errors(self.uri):
+            self._client = mlflow.MlflowClient()
+            self._experiment = self._open_experiment()
+
+    @property
+    def client(self) -> MlflowClient:
+        return self._client
+
+    def _open_experiment(self) -> str:
+        if not self.uri.startswith("sqlite"):
+            return self._find_or_create(None)
+        # Two first starts at once on a store that does not exist yet: one of them dies. So one after the other.
+        database = Path(self.uri.split("///", 1)[1])
+        with FileLock(str(database.with_suffix(".lock"))):
+            return self._find_or_create((database.parent / ARTEFACTS).absolute().as_uri())
+
+    def _find_or_create(self, location: str | None) -> str:
+        found = self._client.get_experiment_by_name(self.settings.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(self.settings.experiment, artifact_location=location))
+
+    def record(
+        self,
+        directory: Path,
+        params: dict[str, Any],
+        metrics: dict[str, float],
+        reports: dict[str, dict[str, Any]],
+        register: bool = True,
+    ) -> tuple[str, str | None]:
+        """Record a finished training: parameters, metrics, reports, taxonomy, and the model as a pyfunc.
+
+        Args:
+            directory: the model directory.
+            params, metrics: plain values.
+            reports: file name -> what the JSON file holds; figures only.
+            register: whether to make a registered version, with the alias `challenger`.
+
+        Returns:
+            The run's id, and the version's number or None.
+        """
+        import mlflow
+
+        stored = load_model(directory)
+        with (
+            _clear_errors(self.uri),
+            mlflow.start_run(experiment_id=self._experiment, run_name=f"train-{stored.version}") as run,
+        ):
+            mlflow.set_tags({"model_version": stored.version, "taxonomy_version": stored.taxonomy.version})
+            mlflow.log_params(params)
+            mlflow.log_metrics(metrics)
+            mlflow.log_text(stored.taxonomy.source, "taxonomy.toml")
+            for name, content in reports.items():
+                mlflow.log_dict(content, name)
+            uri = self._log_model(directory, stored)
+            number = self._register(uri, stored) if register else None
+        return str(run.info.run_id), number
+
+    def _log_model(self, directory: Path, stored: StoredModel) -> str:
+        import mlflow
+
+        with warnings.catch_warnings():
+            # MLflow asks for type hints on predict; our signature is explicit instead.
+            warnings.simplefilter("ignore")
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("serving.py")),
+                artifacts={"model": str(directory)},
+                signature=_signature(stored.model.cause_ids),
+                # Named, because finding them out takes MLflow ten seconds and an import of everything.
+                pip_requirements=[f"{name}=={version(name)}" for name in _SERVED_LIBRARIES],
+            )
+        return str(info.model_uri)
+
+    def _register(self, model_uri: str, stored: StoredModel) -> str:
+        import mlflow
+
+        name = self.settings.registered_model
+        registered = mlflow.register_model(model_uri, name)
+        number = str(registered.version)
+        self._client.set_model_version_tag(name, number, "model_version", stored.version)
+        self._client.set_registered_model_alias(name, CHALLENGER, number)
+        return number
+
+    def version_of(self, alias: str) -> str | None:
+        """The number of the version that bears an alias, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.get_model_version_by_alias(self.settings.registered_model, alias).version)
+        except MlflowException:
+            return None
+
+    def registered(self, number: str) -> Registered:
+        """A registered version with its model, verified."""
+        name = self.settings.registered_model
+        with _clear_errors(self.uri, f"version {number} av {name} finns inte i registret"):
+            found = self._client.get_model_version(name, number)
+        return Registered(number, str(found.run_id), load_model(self.fetch(f"models:/{name}/{number}")))
+
+    def fetch(self, model_uri: str) -> Path:
+        """The model directory behind `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
+        import mlflow
+
+        with _clear_errors(self.uri, f"modellen {model_uri} finns inte i registret"):
+            folder = Path(mlflow.artifacts.download_artifacts(model_uri))
+        return next(folder.glob(f"artifacts/*/{MANIFEST}"), folder / MANIFEST).parent
+
+    def decide(self, number: str, decision: Decision, passed: bool, reason: str) -> None:
+        """Write the gate's decision to a version; where it passed, give it the alias `champion`."""
+        name = self.settings.registered_model
+        tags = {
+            "gate": "passed" if passed else "refused",
+            "gate_reason": reason,
+            "gate_figures": json.dumps(decision.figures),
+        }
+        with _clear_errors(self.uri):
+            for key, value in tags.items():
+                self._client.set_model_version_tag(name, number, key, value)
+            if passed:
+                self._client.set_registered_model_alias(name, CHAMPION, number)
+
+
+def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    probabilities = [ColSpec("double", f"p_{cause}") for cause in cause_ids]
+    first = [ColSpec("string", name) for name in ("causes", "primary_cause")]
+    last = [ColSpec("string", name) for name in ("review_reason", "model_version", "taxonomy_version")]
+    middle = [ColSpec("string", "evidence"), ColSpec("boolean", "needs_review")]
+    return ModelSignature(Schema([ColSpec("string", "text")]), Schema([*first, *probabilities, *middle, *last]))
+
+
+@contextmanager
+def _clear_errors(uri: str, what: str = "") -> Iterator[None]:
+    """Turn the store's own errors, which are long and name internals, into one sentence."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        sentence = what or f"MLflow-lagret svarar inte som väntat ({type(error).__name__})"
+        raise TrackingError(f"{uri}: {sentence}; kontrollera MLFLOW_TRACKING_URI och namnet.") from error

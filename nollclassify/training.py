@@ -1,0 +1,358 @@
+"""FLOW: labelled cases -> cross-validation -> final fit -> model directory, MLflow run, gate."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from nollclassify.case_files import write_table
+from nollclassify.cases import Cases, check_unique_ids, read_cases, rejected_path
+from nollclassify.classifier import CANDIDATES, Candidate, ComplaintClassifier, split_folds
+from nollclassify.errors import InputError, ModelError, NollclassifyError
+from nollclassify.evaluation import Scores, groups, indicator, score, text_digest
+from nollclassify.gate import Decision, GateRule, HeldOut, gate
+from nollclassify.model_store import StoredModel, copy_model, load_model, save_model
+from nollclassify.settings import Settings, load_settings
+from nollclassify.taxonomy import Taxonomy, load_taxonomy
+
+Progress = Callable[[str], None]
+MIN_EXAMPLES = 10
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave.
+
+    Attributes:
+        directory: the model directory.
+        stored: the model.
+        scores: of predictions on authors that were not in the training part (cross-validation).
+        decision: the gate's, None where nothing was registered.
+        run_id, number: MLflow's run and registered version, None where they were not made.
+        rejected: rows of the training files that were refused; also written beside each file.
+    """
+
+    directory: Path
+    stored: StoredModel
+    scores: Scores
+    decision: Decision | None
+    run_id: str | None
+    number: str | None
+    rejected: pd.DataFrame
+
+
+def train(
+    *paths: str | Path,
+    output: str | Path = "models/challenger",
+    starter: bool = True,
+    register: bool = True,
+    seed: int = 0,
+    settings: Settings | None = None,
+    candidates: Sequence[Candidate] = CANDIDATES,
+    progress: Progress = lambda message: None,
+) -> Training:
+    """Train on the starter corpus and on labelled case files, record the run, and let the gate judge the model.
+
+    Args:
+        paths: labelled case files; may be none where `starter` is true.
+        output: the model directory to write.
+        starter: whether the starter corpus is part of the training texts.
+        register: whether to record the run in MLflow, register a version and ask the gate.
+        seed: of folds and resampling.
+        settings: by default those of the working directory.
+        candidates: the ways of fitting to choose from.
+        progress: called with a sentence at each step.
+
+    Raises:
+        InputError: a file that cannot be used, or too few examples.
+        TrackingError: an MLflow store that cannot be used.
+    """
+    settings = settings or load_settings()
+    taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
+    data = _read([Path(path) for path in paths], taxonomy, starter, settings)
+    progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
+    started = time.monotonic()
+    held_out, probabilities, folds = cross_validate(
+        data.texts, data.Y, data.group, data.weight, taxonomy, seed, candidates, progress
+    )
+    scores = score(data.Y, probabilities, held_out.decided, taxonomy.cause_ids, data.group, data.primary, seed)
+    progress("tränar den slutliga modellen på alla texter")
+    classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed)
+    classifier.fit(data.texts, data.Y, data.group, data.weight)
+    details = _details(data, scores, classifier, seed)
+    stored = save_model(Path(output), classifier.model_, taxonomy, held_out, details)
+    seconds = time.monotonic() - started
+    run_id = number = decision = None
+    if register:
+        progress("skriver körningen till MLflow")
+        metrics = _metrics(scores, folds, data, held_out) | {"training_seconds": seconds}
+        run_id, number, decision = _register(Path(output), stored, data, scores, metrics, settings)
+    return Training(Path(output), stored, scores, decision, run_id, number, data.rejected)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled texts, ready to fit on: texts, labels (n, k), groups (n,), weights (n,), primary causes, digests."""
+
+    texts: list[str]
+    Y: np.ndarray
+    group: np.ndarray
+    weight: np.ndarray
+    primary: list[str]
+    n_authors: int
+    digests: dict[str, str]
+    rejected: pd.DataFrame
+
+
+def read_starter(taxonomy: Taxonomy) -> Cases:
+    """The starter corpus that comes with the package, read like any case file."""
+    with as_file(files("nollclassify") / "data" / "starter_corpus.jsonl") as path:
+        return read_cases(path, taxonomy, labelled=True)
+
+
+def _read(paths: Sequence[Path], taxonomy: Taxonomy, starter: bool, settings: Settings) -> TrainingData:
+    own = [read_cases(path, taxonomy, labelled=True) for path in paths]
+    every = [*([read_starter(taxonomy)] if starter else []), *own]
+    if not every:
+        raise InputError("inga träningstexter; ange minst en märkt fil eller utelämna --no-starter.")
+    check_unique_ids(every)
+    for cases in own:
+        if len(cases.rejected):
+            write_table(cases.rejected, rejected_path(cases.path), cases.delimiter)
+    fields = pd.concat([cases.fields for cases in every], ignore_index=True)
+    weight = np.concatenate(
+        [np.full(len(c.fields), settings.own_text_weight if starter and c in own else 1.0) for c in every]
+    )
+    Y = indicator(fields["causes"].tolist(), taxonomy.cause_ids)
+    _check_examples(Y, taxonomy)
+    texts = fields["text"].tolist()
+    return TrainingData(
+        texts,
+        Y,
+        groups(texts, fields["author"].tolist()),
+        weight,
+        fields["primary_cause"].tolist(),
+        fields.loc[fields["author"] != "", "author"].nunique(),
+        {cases.path.name: _data_digest(cases) for cases in every},
+        pd.concat([cases.rejected for cases in own], ignore_index=True) if own else pd.DataFrame(),
+    )
+
+
+def _check_examples(Y: np.ndarray, taxonomy: Taxonomy) -> None:
+    for cause, count in zip(taxonomy.causes, Y.sum(axis=0), strict=True):
+        if count < MIN_EXAMPLES:
+            raise InputError(
+                f"{cause.name_sv} ({cause.id}): {count} märkta exempel, minst {MIN_EXAMPLES} behövs; "
+                "märk fler klagomål eller ta bort orsaken ur taxonomin."
+            )
+        if len(Y) - count < MIN_EXAMPLES:
+            raise InputError(
+                f"{cause.name_sv} ({cause.id}): nästan alla texter har orsaken; lägg till klagomål utan den."
+            )
+
+
+def _data_digest(cases: Cases) -> str:
+    content = "\x1e".join(f"{t}\x1f{c}" for t, c in zip(cases.fields["text"], cases.fields["causes"], strict=True))
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
+# --- cross-validation --------------------------------------------------------------------------------------------
+
+
+def cross_validate(
+    texts: Sequence[str],
+    Y: np.ndarray,
+    group: np.ndarray,
+    weight: np.ndarray,
+    taxonomy: Taxonomy,
+    seed: int = 0,
+    candidates: Sequence[Candidate] = CANDIDATES,
+    progress: Progress = lambda message: None,
+) -> tuple[HeldOut, np.ndarray, np.ndarray]:
+    """Predict every text by a classifier that saw nothing of its group: not in fitting, choosing or thresholds.
+
+    Returns:
+        The held-out predictions, their probabilities (n, k), and the fold of each text (n,).
+    """
+    folds = split_folds(Y, group, N_FOLDS, seed)
+    probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
+    jobs = (
+        delayed(_predict_fold)(texts, Y, group, weight, folds, fold, taxonomy.cause_ids, seed, candidates)
+        for fold in np.unique(folds)
+    )
+    done = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
+    for number, (test, p, d) in enumerate(done, 1):
+        probabilities[test], decided[test] = p, d
+        progress(f"korsvalidering {number} av {folds.max() + 1}")
+    digests = tuple(text_digest(text) for text in texts)
+    return HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids), probabilities, folds
+
+
+def _predict_fold(
+    texts: Sequence[str],
+    Y: np.ndarray,
+    group: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    fold: int,
+    cause_ids: tuple[str, ...],
+    seed: int,
+    candidates: Sequence[Candidate],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    seen, unseen = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
+    classifier = ComplaintClassifier(cause_ids, candidates, seed=seed)
+    classifier.fit([texts[i] for i in seen], Y[seen], group[seen], weight[seen])
+    probabilities = classifier.predict_proba([texts[i] for i in unseen])
+    return np.array(unseen), probabilities, classifier.model_.decide(probabilities).astype(int)
+
+
+# --- recording ---------------------------------------------------------------------------------------------------
+
+
+def _details(data: TrainingData, scores: Scores, classifier: ComplaintClassifier, seed: int) -> dict[str, Any]:
+    counts = dict(zip(classifier.cause_ids, data.Y.sum(axis=0).tolist(), strict=True))
+    return {
+        "training": {
+            "texts": len(data.texts),
+            "groups": len(np.unique(data.group)),
+            "authors": data.n_authors,
+            "examples": counts,
+            "digests": data.digests,
+            "seed": seed,
+        },
+        "candidate": classifier.candidate_.name,
+        "candidate_scores": classifier.candidate_scores_,
+        "scores": scores.to_dict(),
+    }
+
+
+def _metrics(scores: Scores, folds: np.ndarray, data: TrainingData, held_out: HeldOut) -> dict[str, float]:
+    metrics = {name: getattr(scores, name).estimate for name in ("macro_f1", "micro_f1", "exact_match")}
+    for row in scores.causes.to_dict("records"):
+        for name in ("precision", "recall", "f1", "average_precision", "calibration_error"):
+            metrics[f"{row['cause']}.{name}"] = float(row[name])
+    for fold in np.unique(folds):
+        here = folds == fold
+        part = score(data.Y[here], held_out.decided[here].astype(float), held_out.decided[here], held_out.cause_ids)
+        metrics[f"fold_{fold}.macro_f1"] = part.macro_f1.estimate
+        metrics |= {f"fold_{fold}.{r['cause']}.f1": float(r["f1"]) for r in part.causes.to_dict("records")}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _register(
+    directory: Path,
+    stored: StoredModel,
+    data: TrainingData,
+    scores: Scores,
+    metrics: dict[str, float],
+    settings: Settings,
+) -> tuple[str, str | None, Decision]:
+    from nollclassify.tracking import CHAMPION, Tracking
+
+    tracking = Tracking(settings)
+    manifest = stored.manifest
+    params = {"candidate": manifest["candidate"], "seed": manifest["training"]["seed"], "texts": len(data.texts)}
+    params |= {f"data.{name}": digest[:16] for name, digest in data.digests.items()}
+    reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
+    run_id, number = tracking.record(directory, params, metrics, reports)
+    assert number is not None
+    champion = tracking.version_of(CHAMPION)
+    theirs = _champion_on(data, tracking.registered(champion).stored) if champion else None
+    decision = gate(stored.held_out, theirs, _rule(settings))
+    _apply(tracking, number, directory, decision, decision.passed, decision.reason, settings)
+    return run_id, number, decision
+
+
+def _rule(settings: Settings) -> GateRule:
+    return GateRule(min_texts=settings.min_gate_texts)
+
+
+def _champion_on(data: TrainingData, champion: StoredModel) -> HeldOut:
+    """What the champion said of the training texts: held-out predictions of those it was trained on, fresh ones else.
+
+    So neither model is judged on a text that it has learned from.
+    """
+    known = set(champion.held_out.digests)
+    digests = [text_digest(text) for text in data.texts]
+    new = [i for i, digest in enumerate(digests) if digest not in known]
+    k = len(champion.model.cause_ids)
+    fresh = (
+        champion.model.decide(champion.model.probabilities([data.texts[i] for i in new])) if new else np.zeros((0, k))
+    )
+    old = champion.held_out
+    return HeldOut(
+        (*old.digests, *(digests[i] for i in new)),
+        np.concatenate([old.truth, np.zeros((len(new), k), dtype=int)]),
+        np.concatenate([old.decided, fresh.astype(int)]),
+        np.concatenate([old.group, np.zeros(len(new), dtype=int)]),
+        old.cause_ids,
+    )
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A version that was judged by hand: its number, the gate's decision, whether it is champion now, and why."""
+
+    number: str
+    decision: Decision
+    promoted: bool
+    reason: str
+
+
+def promote(version: str | int, reason: str = "", force: bool = False, settings: Settings | None = None) -> Promotion:
+    """Ask the gate about a registered version, and make it champion where it passes.
+
+    Args:
+        version: the number in the registry.
+        reason: a person's reason, recorded with the version; required with `force`.
+        force: make it champion even where the gate refuses.
+        settings: by default those of the working directory.
+
+    Raises:
+        TrackingError: there is no such version, or no store.
+        NollclassifyError: `force` without a reason.
+    """
+    from nollclassify.tracking import CHAMPION, Tracking
+
+    if force and not reason:
+        raise NollclassifyError("--force kräver --reason: skriv varför modellen ska gälla trots grinden.")
+    settings = settings or load_settings()
+    tracking = Tracking(settings)
+    candidate = tracking.registered(str(version))
+    champion = tracking.version_of(CHAMPION)
+    theirs = tracking.registered(champion).stored.held_out if champion else None
+    decision = gate(candidate.stored.held_out, theirs, _rule(settings))
+    passed = decision.passed or force
+    why = f"{reason} (grinden: {decision.reason})" if reason else decision.reason
+    directory = tracking.fetch(f"models:/{settings.registered_model}/{version}")
+    _apply(tracking, str(version), directory, decision, passed, why, settings)
+    return Promotion(str(version), decision, passed, why)
+
+
+def _apply(
+    tracking: Any, number: str, directory: Path, decision: Decision, passed: bool, reason: str, settings: Settings
+) -> None:
+    if passed:
+        copy_model(directory, Path(settings.champion))
+    tracking.decide(number, decision, passed, reason)
+
+
+def champion_version(settings: Settings) -> str | None:
+    """The version of the exported champion, or None where there is none that can be used."""
+    try:
+        return load_model(Path(settings.champion)).version
+    except ModelError:
+        return None
