@@ -14,12 +14,14 @@ from nollclassify.atomic import replacing, write_text
 from nollclassify.case_files import write_sheet, write_table
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError
+from nollclassify.estimation import poisson_rate
 from nollclassify.reporting.charts import cause_bars
 from nollclassify.reporting.tables import ALL_PRODUCTS, NO_MONTH, case_table, cause_names, read_purchases, tidy_table
 from nollclassify.reporting.words import characteristic_words
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
 
+_FEW = "few"
 _CAUTION = (
     "Siffrorna är räknade på klassificerarens etiketter och är inte korrigerade för dess fel. "
     "Ett klagomål räknas under sin huvudorsak, så att delarna summerar till helheten; "
@@ -69,7 +71,7 @@ def report(
     bought = read_purchases(Path(purchases), taxonomy) if purchases else None
     table = tidy_table(cases, taxonomy, bought, settings.min_cell)
     here, now = cases[cases["month"] == chosen], table[table["month"] == chosen]
-    summary = _summary(chosen, now, table, taxonomy)
+    summary = _summary(chosen, now)
     folder = Path(output)
     page, workbook, csv = (folder / f"klagomal-{chosen.replace(' ', '-')}{end}" for end in (".html", ".xlsx", ".csv"))
     write_text(page, _page(chosen, now, here, summary, taxonomy, settings, (csv.name, workbook.name)))
@@ -91,33 +93,25 @@ def _month(cases: pd.DataFrame, wanted: str | None, labelled: Sequence[str | Pat
 # --- in words ----------------------------------------------------------------------------------------------------
 
 
-def _summary(month: str, now: pd.DataFrame, table: pd.DataFrame, taxonomy: Taxonomy) -> list[str]:
-    total = now[now["product"] == ALL_PRODUCTS].set_index("cause")
-    n = int(total["cases"].iloc[0])
-    causes = total.drop(index=OTHER)
-    first = str(causes["primary"].idxmax())
-    sentences = [f"{n} klagomål i {month}."]
-    if total["rate"].notna().any():
-        rate = _rate_of_all(total)
-        sentences.append(f"Det är {rate} klagomål per miljon köp.")
-    if causes.loc[first, "shown"]:
-        row = causes.loc[first]
-        sentences.append(
-            f"Vanligaste orsaken är {row['cause_name']}: {row['primary']} klagomål, {_share(row)} av alla."
-        )
-    sentences.append(
-        f"{total.loc[OTHER, 'primary']} klagomål ({_percent(total.loc[OTHER, 'share'])}) har ingen av orsakerna."
-    )
-    few = [row["cause_name"] for row in causes.to_dict("records") if not row["shown"]]
-    if few:
+def _summary(month: str, now: pd.DataFrame) -> list[str]:
+    rows: list[dict[Any, Any]] = now[now["product"] == ALL_PRODUCTS].to_dict("records")
+    causes = [row for row in rows if row["cause"] != OTHER]
+    sentences = [f"{rows[0]['cases']} klagomål i {month}."]
+    if pd.notna(rows[0]["purchases"]):
+        sentences.append(f"Det är {_rate_of_all(rows[0])} klagomål per miljon köp.")
+    first = max(causes, key=lambda row: int(row["primary"]))
+    if first["shown"]:
+        share = _share(first)
+        sentences.append(f"Vanligaste orsaken är {first['cause_name']}: {first['primary']} klagomål, {share} av alla.")
+    rest = rows[-1]
+    sentences.append(f"{rest['primary']} klagomål ({_percent(rest['share'])}) har ingen av orsakerna.")
+    if few := [row["cause_name"] for row in causes if not row["shown"]]:
         sentences.append(f"För få för att säga något: {', '.join(few)}.")
     return sentences
 
 
-def _rate_of_all(total: pd.DataFrame) -> str:
-    from nollclassify.estimation import poisson_rate
-
-    rate = poisson_rate(int(total["cases"].iloc[0]), float(total["purchases"].iloc[0]) / 1e6)
+def _rate_of_all(row: dict[Any, Any]) -> str:
+    rate = poisson_rate(int(row["cases"]), float(row["purchases"]) / 1e6)
     return f"{_decimal(rate.estimate)} ({_decimal(rate.low)}–{_decimal(rate.high)})"
 
 
@@ -129,7 +123,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _share(row: Any) -> str:
+def _share(row: dict[Any, Any]) -> str:
     return f"{_percent(row['share'])} ({100 * row['share_low']:.0f}–{_percent(row['share_high'])})"
 
 
@@ -153,7 +147,9 @@ def _page(
 
     names = cause_names(taxonomy)
     order = now[now["product"] != ALL_PRODUCTS].groupby("product")["cases"].first().sort_values(ascending=False)
-    counts = now.pivot(index="product", columns="cause", values="primary").loc[order.index]
+    shown = now.assign(cause=now["cause"].where(now["shown"], _FEW))
+    counts = shown.pivot_table(index="product", columns="cause", values="primary", aggfunc="sum", fill_value=0)
+    counts = counts.reindex(index=order.index, columns=[*names, _FEW], fill_value=0)
     words = characteristic_words(here, max(settings.min_cell, 5))
     # autoescape: texts, products and headings come from files that anybody may have written.
     template = Environment(autoescape=True).from_string(
@@ -163,7 +159,7 @@ def _page(
         month=month,
         summary=summary,
         caution=_CAUTION,
-        picture=cause_bars(counts, names),
+        picture=cause_bars(counts, names | {_FEW: "för få för att visas var för sig"}),
         alternative=f"Staplar: klagomål i {month} per produkt och huvudorsak. Samma siffror står i tabellerna.",
         products=[_product_view(now, product) for product in [ALL_PRODUCTS, *order.index]],
         words=[(names[c], words[c]) for c in names if words.get(c)],
@@ -175,7 +171,7 @@ def _page(
 
 
 def _product_view(now: pd.DataFrame, product: str) -> dict[str, Any]:
-    rows = now[now["product"] == product].to_dict("records")
+    rows: list[dict[Any, Any]] = now[now["product"] == product].to_dict("records")
     bought = rows[0]["purchases"]
     return {
         "name": product,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-# Okabe and Ito (2008): colours that the colour-blind can tell apart; grey for other.
+# Okabe and Ito (2008): colours that the colour-blind can tell apart; greys for other and for what is too few.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-OTHER_COLOUR = "#BBBBBB"
+GREYS = ("#BBBBBB", "#E8E8E8")
 
 
 def cause_bars(counts: pd.DataFrame, names: Mapping[str, str]) -> str:
@@ -17,7 +17,7 @@ def cause_bars(counts: pd.DataFrame, names: Mapping[str, str]) -> str:
 
     Args:
         counts: one row a product (index: its name), one column a cause id; whole numbers.
-        names: cause id -> name for the legend, other last.
+        names: cause id -> name for the legend; the last two, other and too few, are grey.
     """
     import matplotlib
 
@@ -29,7 +29,8 @@ def cause_bars(counts: pd.DataFrame, names: Mapping[str, str]) -> str:
         axes = figure.subplots()
         left = pd.Series(0, index=counts.index)
         for position, (cause, name) in enumerate(names.items()):
-            colour = OTHER_COLOUR if position == len(names) - 1 else PALETTE[position % len(PALETTE)]
+            grey = position - (len(names) - len(GREYS))
+            colour = GREYS[grey] if grey >= 0 else PALETTE[position % len(PALETTE)]
             axes.barh(counts.index, counts[cause], left=left, color=colour, label=name, height=0.65, edgecolor="white")
             left = left + counts[cause]
         for row, total in enumerate(left):
