@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo install test check benchmark lock clean
+.PHONY: demo install test lint check benchmark lock clean
 
 demo: install
 	$(BIN)/nollclassify demo
@@ -22,13 +22,14 @@ install: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
-check: .venv/installed-dev
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry nollclassify
-	$(BIN)/python -m pytest
+
+check: lint test
 
 benchmark: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt

@@ -45,7 +45,7 @@ class GateRule:
     Attributes:
         min_texts: nothing is judged on fewer shared texts.
         min_cause_texts: a cause with fewer examples is not judged alone.
-        min_macro_f1: what a first model must reach, with the lower end of its interval.
+        min_macro_f1: what the lower end of the interval of macro-F1 must reach.
         margin, cause_margin: how much worse than the champion the one-sided 95 % bound may be, overall and per cause.
     """
 
@@ -68,12 +68,13 @@ class Decision:
 def gate(challenger: HeldOut, champion: HeldOut | None, rule: GateRule, seed: int = 0) -> Decision:
     """Whether a challenger may become champion, on the texts that both were tested on.
 
-    Where there is no champion, the lower end of the challenger's macro-F1 must reach `rule.min_macro_f1`. Else the
+    The lower end of the challenger's macro-F1 must reach `rule.min_macro_f1`. Where there is a champion, the
     difference is resampled in pairs, whole groups at a time, and its one-sided 95 % lower bound must stay above
     `-rule.margin`, and for every cause that is frequent enough above `-rule.cause_margin`.
     """
-    if champion is None:
-        return _first_gate(challenger, rule, seed)
+    floor = _floor(challenger, rule, seed)
+    if champion is None or not floor.passed:
+        return floor
     ours, theirs = _shared(challenger, champion)
     n = len(ours.digests)
     if n < rule.min_texts:
@@ -84,7 +85,7 @@ def gate(challenger: HeldOut, champion: HeldOut | None, rule: GateRule, seed: in
     return _paired_gate(ours, theirs, rule, seed)
 
 
-def _first_gate(challenger: HeldOut, rule: GateRule, seed: int) -> Decision:
+def _floor(challenger: HeldOut, rule: GateRule, seed: int) -> Decision:
     n = len(challenger.digests)
     if n < rule.min_texts:
         return Decision(False, f"bara {n} provtexter, minst {rule.min_texts} behövs", {"texts": n})
@@ -92,7 +93,7 @@ def _first_gate(challenger: HeldOut, rule: GateRule, seed: int) -> Decision:
     macro = score(challenger.truth, decided.astype(float), decided, challenger.cause_ids, challenger.group, seed=seed)
     low = macro.macro_f1.low
     figures = {"texts": n, "macro_f1": macro.macro_f1.estimate, "macro_f1_low": low}
-    wanted = f"{_number(rule.min_macro_f1)} krävs av en första modell"
+    wanted = f"{_number(rule.min_macro_f1)} krävs"
     return Decision(low >= rule.min_macro_f1, f"makro-F1 är minst {_number(low)}, {wanted}", figures)
 
 

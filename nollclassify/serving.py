@@ -1,7 +1,9 @@
 """The registered model as MLflow serves it (models-from-code): a data frame with `text` in, the columns of `label` out.
 
 Why code and not MLflow's scikit-learn flavour: a text pipeline logged that way and called with a one-column frame
-classifies the column's name. Here the signature is explicit, and wrong columns or types are refused.
+classifies the column's name. Here the columns are explicit, and wrong ones are refused. The refusal is ours,
+not that of MLflow's schema or an MlflowException, because those print the data: a complaint's text must not get into
+an error or a log.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from nollclassify.errors import InputError
 from nollclassify.labelling import label_texts
 from nollclassify.model_store import load_model
 
@@ -26,8 +29,19 @@ class LabelModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        labels = label_texts([str(text) for text in model_input["text"]], self.stored)
+        """Label the column `text`; InputError where there is none, or where it holds anything but text."""
+        labels = label_texts(_texts(model_input), self.stored)
         return labels.assign(needs_review=labels["needs_review"].astype(bool))
+
+
+def _texts(frame: pd.DataFrame) -> list[str]:
+    if "text" not in frame.columns:
+        raise InputError("kolumnen text saknas; skicka en tabell med kolumnen text.")
+    texts = frame["text"].tolist()
+    wrong = [row for row, text in enumerate(texts, 1) if not isinstance(text, str)]
+    if wrong:
+        raise InputError(f"rad {wrong[0]}: kolumnen text är inte text; skicka alla klagomål som text.")
+    return texts
 
 
 mlflow.models.set_model(LabelModel())

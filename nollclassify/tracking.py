@@ -186,12 +186,15 @@ class Tracking:
 def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
     probabilities = [ColSpec("double", f"p_{cause}") for cause in cause_ids]
     first = [ColSpec("string", name) for name in ("causes", "primary_cause")]
     last = [ColSpec("string", name) for name in ("review_reason", "model_version", "taxonomy_version")]
     middle = [ColSpec("string", "evidence"), ColSpec("boolean", "needs_review")]
-    return ModelSignature(Schema([ColSpec("string", "text")]), Schema([*first, *probabilities, *middle, *last]))
+    # `serving.py` itself insists on a column of texts: MLflow's own refusal would print them.
+    text = ColSpec(AnyType(), "text", required=False)
+    return ModelSignature(Schema([text]), Schema([*first, *probabilities, *middle, *last]))
 
 
 @contextmanager

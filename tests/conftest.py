@@ -1,0 +1,93 @@
+"""Real things, made once a run: a small model, an MLflow store that holds it, and the README's demonstration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nollclassify.classifier import Candidate
+from nollclassify.model_store import StoredModel, load_model
+from nollclassify.settings import Settings
+from nollclassify.taxonomy import Taxonomy, load_taxonomy
+from nollclassify.training import Training, read_starter, train
+
+BIN = Path(sys.executable).parent
+QUICK = (Candidate("quick", 10.0, (3, 4)),)
+SMALL = Settings(min_gate_texts=100, experiment="test", registered_model="small")
+
+
+@pytest.fixture(scope="session")
+def taxonomy() -> Taxonomy:
+    return load_taxonomy()
+
+
+@pytest.fixture(scope="session")
+def starter(taxonomy: Taxonomy) -> pd.DataFrame:
+    """The starter corpus as it is read: our own field names."""
+    return read_starter(taxonomy).fields
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A working directory with a small trained, registered and promoted model, and the file it was trained on."""
+
+    directory: Path
+    cases: Path
+    training: Training
+
+
+@pytest.fixture(scope="session")
+def trained(starter: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    directory = tmp_path_factory.mktemp("trained")
+    authors = sorted(starter["author"].unique())[:5]
+    cases = directory / "labelled.csv"
+    columns = ["case_id", "text", "channel", "causes", "primary_cause", "author"]
+    starter.loc[starter["author"].isin(authors), columns].to_csv(cases, index=False, sep=";")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        result = train(cases, starter=False, settings=SMALL, candidates=QUICK)
+    return Workplace(directory, cases, result)
+
+
+@pytest.fixture(scope="session")
+def stored(trained: Workplace) -> StoredModel:
+    return load_model(trained.directory / "models" / "champion")
+
+
+@pytest.fixture
+def workplace(trained: Workplace, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """The trained workplace as the working directory. Tests that change it copy what they change."""
+    monkeypatch.chdir(trained.directory)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return trained
+
+
+@pytest.fixture
+def model_copy(trained: Workplace, tmp_path: Path) -> Path:
+    """A copy of the model directory, to be spoilt."""
+    return Path(shutil.copytree(trained.directory / "models" / "champion", tmp_path / "model"))
+
+
+def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell command as a user does, with the commands of this environment on the path."""
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"PATH": path} | environment
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900, check=False)
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory in which `nollclassify demo` has been run, with the whole starter corpus."""
+    directory = tmp_path_factory.mktemp("demonstration")
+    done = run("nollclassify", "demo", cwd=directory)
+    assert done.returncode == 0, done.stderr
+    (directory / "output.txt").write_text(done.stdout, encoding="utf-8")
+    return directory

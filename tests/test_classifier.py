@@ -1,0 +1,97 @@
+"""The estimator: it learns, keeps groups whole, calibrates, and explains itself exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
+from nollclassify.evaluation import calibration_error, indicator
+from nollclassify.model import tokenise
+from nollclassify.model_store import StoredModel
+from tests.conftest import QUICK
+
+
+def test_it_learns_what_sets_causes_apart(starter: pd.DataFrame, taxonomy) -> None:
+    some = starter[starter["author"].isin(sorted(starter["author"].unique())[:4])]
+    new = starter[starter["author"] == sorted(starter["author"].unique())[5]]
+    Y = indicator(some["causes"].tolist(), taxonomy.cause_ids)
+    classifier = ComplaintClassifier(taxonomy.cause_ids, QUICK, n_folds=4)
+    classifier.fit(some["text"].tolist(), Y, some["author"].tolist())
+    truth = indicator(new["causes"].tolist(), taxonomy.cause_ids)
+    predicted = classifier.predict(new["text"].tolist())
+    right, wrong, missed = (truth & predicted).sum(), (~truth & 1 & predicted).sum(), (truth & (1 - predicted)).sum()
+    assert 2 * right / (2 * right + wrong + missed) > 0.6
+    assert calibration_error(truth.ravel(), classifier.predict_proba(new["text"].tolist()).ravel()) < 0.1
+
+
+def test_it_is_cloned_and_configured_as_scikit_learn_wants(taxonomy) -> None:
+    classifier = ComplaintClassifier(taxonomy.cause_ids, QUICK, n_folds=3, seed=7)
+    assert clone(classifier).get_params()["seed"] == 7
+
+
+def test_the_same_seed_gives_the_same_model(starter: pd.DataFrame, taxonomy) -> None:
+    some = starter.iloc[::9]
+    Y = indicator(some["causes"].tolist(), taxonomy.cause_ids)
+    models = [
+        ComplaintClassifier(taxonomy.cause_ids, QUICK, n_folds=2).fit(some["text"].tolist(), Y).model_ for _ in range(2)
+    ]
+    assert np.array_equal(models[0].coefficients, models[1].coefficients)
+    assert np.array_equal(models[0].thresholds, models[1].thresholds)
+
+
+def test_a_heavier_text_counts_more() -> None:
+    texts = ["kön var lång", "kön var lång", "skorna gick sönder", "skorna gick sönder", "kön skorna", "kön skorna"]
+    Y = np.array([[1], [1], [0], [0], [1], [0]])
+    light, heavy = (
+        ComplaintClassifier(("a",), QUICK, n_folds=2, min_texts=1)
+        .fit(texts, Y, sample_weight=np.array([1, 1, 1, 1, w, 1]))
+        .model_.scores(tokenise(["kön skorna"]))[0, 0]
+        for w in (1, 50)
+    )
+    assert heavy > light
+
+
+def test_no_group_is_on_both_sides_of_a_fold() -> None:
+    Y = (np.random.default_rng(0).random((200, 3)) < 0.2).astype(int)
+    groups = np.arange(200) // 9
+    folds = split_folds(Y, groups, 5, seed=1)
+    assert len(np.unique(folds)) == 5
+    assert all(len(np.unique(folds[groups == g])) == 1 for g in np.unique(groups))
+
+
+@pytest.mark.parametrize(
+    ("Y", "message"),
+    [
+        (np.zeros((3, 2), dtype=int), r"Y has shape \(3, 2\), wanted \(4, 1\)"),
+        (np.array([[1], [0], [0], [0]]), "a has 1 examples among 4 texts, wanted 2 of either kind"),
+        (np.ones((4, 1), dtype=int), "a has 4 examples among 4 texts"),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_refused(Y: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ComplaintClassifier(("a",)).fit(["en", "två", "tre", "fyra"], Y)
+
+
+def test_the_threshold_lies_where_f1_is_best() -> None:
+    probabilities = np.linspace(0, 1, 1000)
+    assert best_threshold(probabilities, (probabilities > 0.7).astype(int)) == pytest.approx(0.7, abs=0.03)
+
+
+def test_the_words_of_a_text_explain_its_whole_score(stored: StoredModel, starter: pd.DataFrame) -> None:
+    words = tokenise(starter["text"].tolist()[:60])
+    scores = stored.model.scores(words)
+    for row, parts in zip(scores, stored.model.contributions(words), strict=True):
+        assert np.allclose(parts.sum(axis=0) + stored.model.intercepts, row, atol=1e-9)
+
+
+def test_a_model_holds_no_number_and_no_planted_person(starter: pd.DataFrame, taxonomy) -> None:
+    some = starter.iloc[::9]
+    planted = " Mvh Xerxes Qvarnlund, 900101-2393, 070-174 06 05, xerxes@example.com, OCR 77777712345"
+    texts = [text + planted for text in some["text"]]
+    Y = indicator(some["causes"].tolist(), taxonomy.cause_ids)
+    vocabulary = ComplaintClassifier(taxonomy.cause_ids, QUICK, n_folds=2).fit(texts, Y).model_.vocabulary
+    assert not [w for w in (*vocabulary.words, *vocabulary.grams) if set(w) & set("123456789")]
+    assert not [w for w in vocabulary.words if "xerxes" in w or "qvarnlund" in w]
