@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo install test lint check benchmark lock clean
+.PHONY: demo install test lint check benchmark notebooks lock clean
 
 demo: install
 	$(BIN)/nollclassify demo
@@ -34,6 +34,9 @@ check: lint test
 benchmark: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt
 	$(BIN)/python tests/benchmarks/peers.py
+
+notebooks: .venv/installed-dev
+	$(BIN)/jupyter lab notebooks
 
 # Made anew by hand when a dependency changes; the locks carry hashes and no registry's address.
 lock:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,9 +36,12 @@ ENDINGS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-EXCEL_CELL_LIMIT = 32_767
+EXCEL_CELL_LIMIT, EXCEL_ROW_LIMIT = 32_767, 1_048_576
 # A workbook that unpacks to more than this is not a month's complaints (4 MB can hide 1 GB).
 UNPACKED_LIMIT = 400_000_000
+# Nor is a sheet with more cells than this; a single stray cell in the far corner makes 17 billion.
+SHEET_CELL_LIMIT = 50_000_000
+_DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 # Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
 HEADING_ROWS = 15
 _SAMPLE_ROWS = 500
@@ -74,27 +79,35 @@ def read_table(path: Path, known_headings: HeadingTest) -> Table:
     Raises:
         InputError: the file is missing, empty, damaged, too large or of an unknown format.
     """
-    kind = format_of(path)
-    if not path.is_file():
-        raise InputError(f"{path}: filen finns inte; kontrollera namnet och mappen.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
-    reader = {"csv": _read_csv, "excel": _read_excel, "jsonl": _read_jsonl, "parquet": _read_parquet}[kind]
-    table = reader(path, known_headings)
+    reader = {"csv": _read_csv, "excel": _read_excel, "jsonl": _read_jsonl, "parquet": _read_parquet}[format_of(path)]
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: filen finns inte; kontrollera namnet och mappen.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
+        table = reader(path, known_headings)
+    except OSError as error:
+        raise InputError(f"{path}: filen går inte att läsa ({error.strerror}); kontrollera namnet.") from None
     table.columns = _unique(table.columns)
     return table
 
 
 def _unique(columns: Iterable[Any]) -> list[str]:
     """Headings as text; an empty one gets its position, a repeated one a number, so that none is lost."""
-    seen: dict[str, int] = {}
-    result = []
+    taken: dict[str, None] = {}
     for position, column in enumerate(columns, 1):
-        name = str(column).strip() if column is not None else ""
-        name = name or f"kolumn {position}"
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
+        name = unique = str(column if column is not None else "").strip() or f"kolumn {position}"
+        number = 1
+        while unique in taken:
+            number += 1
+            unique = f"{name} ({number})"
+        taken[unique] = None
+    return list(taken)
+
+
+def _filled(value: Any) -> Any:
+    """Empty text for a missing value (null or NaN), any other value as it stands."""
+    return "" if value is None or value != value else value
 
 
 # --- CSV ---------------------------------------------------------------------------------------------------------
@@ -123,13 +136,17 @@ def _swedish_share(text: str) -> float:
     return sum(c in "åäöÅÄÖéÉ–’”…" for c in foreign) / (len(foreign) or 1)
 
 
-def _read_csv(path: Path, known_headings: HeadingTest) -> Table:
+def _text(path: Path) -> str:
     try:
-        text = decode(path.read_bytes())
+        return decode(path.read_bytes())
     except UnicodeDecodeError:
-        raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som CSV UTF-8.") from None
+        raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som UTF-8.") from None
+
+
+def _read_csv(path: Path, known_headings: HeadingTest) -> Table:
+    text = _text(path)
     first, _, rest = text.partition("\n")
-    named = first.strip().strip('"').lower()
+    named = first.strip("\r").strip('"').lower()
     if named.startswith("sep=") and len(named) == 5:
         text, candidates = rest, [named[4]]
     else:
@@ -143,17 +160,17 @@ def _fit(text: str, delimiter: str, known_headings: HeadingTest) -> tuple[int, i
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     sample: list[list[str]] = []
     with suppress(csv.Error):
-        sample.extend(islice(rows, _SAMPLE_ROWS))
+        sample.extend(row for row in islice(rows, _SAMPLE_ROWS) if row)
     width = len(sample[0]) if sample else 0
     return known_headings(sample[0] if sample else []), sum(len(row) == width for row in sample)
 
 
 def _parse_csv(path: Path, text: str, delimiter: str) -> Table:
     csv.field_size_limit(10_000_000)
+    lines = list(io.StringIO(text, newline=""))
     # Strict: a quotation mark out of place must not move or swallow text in silence.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     table = Table([], [], [], delimiter)
-    lines = text.splitlines()
     number = 0
     while True:
         start = reader.line_num
@@ -162,7 +179,7 @@ def _parse_csv(path: Path, text: str, delimiter: str) -> Table:
         except StopIteration:
             return table
         except csv.Error as error:
-            _note_damage(path, table, number + 1, str(error), "\n".join(lines[start : reader.line_num]))
+            _note_damage(path, table, number + 1, str(error), "".join(lines[start : reader.line_num]).rstrip())
             row = None
         number += 1
         if row:
@@ -179,12 +196,14 @@ def _note_damage(path: Path, table: Table, number: int, error: str, raw: str) ->
 
 
 def _add_csv_row(table: Table, number: int, row: list[str], delimiter: str) -> None:
+    if not any(cell.strip() for cell in row):
+        return  # Excel saves rows that were emptied as ;;;
     if not table.columns:
-        table.columns = list(row)
+        table.columns = row
     elif len(row) == len(table.columns):
-        table.rows.append(list(row))
+        table.rows.append(row)
         table.lines.append(number)
-    elif any(cell.strip() for cell in row):
+    else:
         reason = f"{len(row)} fält, rubrikraden har {len(table.columns)}; sätt citattecken om text med {delimiter!r}"
         table.damaged.append((number, reason, delimiter.join(row)))
 
@@ -193,32 +212,46 @@ def _add_csv_row(table: Table, number: int, row: list[str], delimiter: str) -> N
 
 
 def _read_excel(path: Path, known_headings: HeadingTest) -> Table:
-    _check_unpacked_size(path)
-    # Calamine is three times as fast as openpyxl and runs no formula.
-    from python_calamine import CalamineError, CalamineWorkbook
-
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        sheets = {name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in _tabs(workbook)}
-    except (CalamineError, OSError, ValueError):
+        too_large = _is_too_large(path)
+        sheets = {} if too_large else _sheets(path)
+    except Exception:  # A damaged archive makes zipfile and calamine raise errors of many kinds.
         raise InputError(f"{path}: arbetsboken går inte att läsa; öppna den i Excel och spara om den.") from None
+    if too_large:
+        raise InputError(f"{path}: arbetsboken packas upp till för mycket data; dela den eller spara som CSV.")
     found = {name: at for name, rows in sheets.items() if (at := _heading_row(rows, known_headings)) is not None}
     if len(found) > 1:
         raise InputError(f"{path}: {len(found)} blad har klagomål; lägg varje blad i en egen fil.")
-    name, at = next(iter(found.items()), (next(iter(sheets)), 0))
-    return _sheet_table(sheets[name], at)
+    name, at = next(iter(found.items()), (next(iter(sheets), ""), 0))
+    return _sheet_table(sheets.get(name, []), at)
 
 
-def _tabs(workbook: Any) -> list[str]:
-    return [sheet.name for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
+def _sheets(path: Path) -> dict[str, list[list[Any]]]:
+    # Calamine is three times as fast as openpyxl and runs no formula.
+    from python_calamine import CalamineWorkbook
+
+    workbook = CalamineWorkbook.from_path(str(path))
+    tabs = [sheet.name for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
+    return {name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in tabs}
 
 
-def _check_unpacked_size(path: Path) -> None:
+def _is_too_large(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
-        return
+        return False
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > UNPACKED_LIMIT:
-            raise InputError(f"{path}: arbetsboken packas upp till för mycket data; dela den eller spara som CSV.")
+            return True
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")]
+        return any(_cell_count(archive, name) > SHEET_CELL_LIMIT for name in sheets)
+
+
+def _cell_count(archive: zipfile.ZipFile, sheet: str) -> int:
+    """The cells of a sheet's rectangle, as its head declares it; 0 where it declares none."""
+    with archive.open(sheet) as file:
+        declared = _DIMENSION.search(file.read(4_000))
+    if not declared:
+        return 0
+    return reduce(lambda columns, letter: columns * 26 + letter - 64, declared[1], 0) * int(declared[2])
 
 
 def _heading_row(rows: list[list[Any]], known_headings: HeadingTest) -> int | None:
@@ -251,21 +284,26 @@ def _excel_value(cell: Any) -> Any:
 def _read_jsonl(path: Path, known_headings: HeadingTest) -> Table:
     table = Table([], [], [])
     records: list[dict[str, Any]] = []
-    for number, line in enumerate(decode(path.read_bytes()).split("\n"), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            record = None
-        if isinstance(record, dict):
+        if (record := _json_object(line)) is not None:
             records.append(record)
             table.lines.append(number)
         else:
             table.damaged.append((number, "raden är inte ett JSON-objekt", line))
     table.columns = list(dict.fromkeys(key for record in records for key in record))
-    table.rows = [["" if (v := r.get(c)) is None else v for c in table.columns] for r in records]
+    table.rows = [[_filled(r.get(c)) for c in table.columns] for r in records]
     return table
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()  # Half an emoji (\ud83d alone) could not be written again.
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _read_parquet(path: Path, known_headings: HeadingTest) -> Table:
@@ -274,9 +312,9 @@ def _read_parquet(path: Path, known_headings: HeadingTest) -> Table:
 
     try:
         arrow = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError):
+        columns = [[_filled(v) for v in column.to_pylist()] for column in arrow.columns]
+    except (pa.ArrowException, OSError, ValueError):
         raise InputError(f"{path}: filen är inte en hel Parquet-fil; skriv den på nytt.") from None
-    columns = [["" if v is None else v for v in column.to_pylist()] for column in arrow.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return Table(list(arrow.column_names), rows, list(range(1, len(rows) + 1)))
 
@@ -290,16 +328,20 @@ def write_table(frame: pd.DataFrame, path: Path, delimiter: str = ";") -> None:
     CSV is UTF-8 with a BOM. Nothing becomes a formula, a link or a number in a workbook that was not one.
 
     Raises:
-        InputError: unknown ending, a folder that cannot be written to, or a text too long for an Excel cell.
+        InputError: unknown ending, a folder that cannot be written to, or more than a workbook can hold.
     """
     writer = {"csv": _write_csv, "excel": _write_excel, "jsonl": _write_jsonl, "parquet": _write_parquet}
     if format_of(path) == "excel" and path.suffix.lower() != ".xlsx":
         raise InputError(f"{path}: Excel skrivs bara som .xlsx; byt filändelse.")
+    if format_of(path) == "excel" and len(frame) >= EXCEL_ROW_LIMIT:
+        raise InputError(f"{path}: {len(frame)} rader ryms inte i ett Excelblad; välj --output med ändelsen .csv.")
     try:
         with replacing(path) as temporary:
             if path.suffix.lower() == ".tsv":
                 delimiter = "\t"
             writer[format_of(path)](frame, temporary, delimiter)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: filen går inte att skriva ({error.strerror}); välj en annan mapp.") from None
 
@@ -312,9 +354,7 @@ def _write_csv(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.4f}" if isinstance(value, float) else value
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _write_jsonl(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
@@ -325,9 +365,20 @@ def _write_jsonl(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
+    # One kind of values a column: where there are several, empty text gives way, else all become text.
     whole = frame.apply(lambda c: c if c.map(type).nunique() <= 1 else c.map(lambda v: None if v == "" else v))
-    mixed = [c for c in whole if whole[c].dropna().map(type).nunique() > 1]
+    mixed = [c for c in whole if not _is_one_kind(whole[c])]
     whole.astype(dict.fromkeys(mixed, str)).to_parquet(path, index=False)
+
+
+def _is_one_kind(column: pd.Series[Any]) -> bool:
+    import pyarrow as pa
+
+    try:
+        pa.array(column, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        return False
+    return True
 
 
 def _write_excel(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
@@ -353,11 +404,13 @@ def write_sheet(workbook: Any, sheet: Any, frame: pd.DataFrame) -> None:
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, day: Any) -> None:
+    if value is None:
+        return
     if isinstance(value, bool):
         sheet.write_boolean(row, column, value)
     elif isinstance(value, int | float) and abs(value) < 1e15:
         sheet.write_number(row, column, value)
-    elif isinstance(value, date):
+    elif isinstance(value, date) and value.year >= 1900 and getattr(value, "tzinfo", None) is None:
         sheet.write_datetime(row, column, value, day)
     elif len(text := str(value)) > EXCEL_CELL_LIMIT:
         raise InputError(

@@ -136,7 +136,8 @@ def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
     """Our name of each column that is understood -> the file's heading."""
     found: dict[str, str] = {}
     for heading in table.columns:
-        meaning = _MEANING.get(_fold(heading))
+        # The reader numbers a repeated heading: `text (2)` is a second column of texts.
+        meaning = _MEANING.get(re.sub(r" \(\d+\)$", "", _fold(heading)))
         if meaning in found:
             raise InputError(f"{path}: kolumnerna {found[meaning]} och {heading} betyder samma sak; ta bort den ena.")
         if meaning:
@@ -151,9 +152,8 @@ def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
 def _fields(original: pd.DataFrame, columns: dict[str, str], lines: list[int]) -> pd.DataFrame:
     fields = pd.DataFrame({"row": lines})
     for name in HEADINGS:
-        fields[name] = [_as_text(v) for v in original[columns[name]]] if name in columns else ""
-        if name != "text":
-            fields[name] = fields[name].str.strip()
+        values = [_as_text(v) for v in original[columns[name]]] if name in columns else [""] * len(lines)
+        fields[name] = pd.Series(values if name == "text" else [v.strip() for v in values], dtype="str")
     return fields
 
 
@@ -233,12 +233,12 @@ def parse_date(value: str, excel: bool = False) -> date | None:
     value = value.strip().lower()
     if excel and re.fullmatch(r"[2-6]\d{4}", value):
         return date(1899, 12, 30) + timedelta(days=int(value))
-    value = re.sub(r"[t ]+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\s*(z|[+-]\d{2}:?\d{2})?$", "", value)
+    value = re.sub(r"(?:[t ]| kl\.?)+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\s*(z|[+-]\d{2}:?\d{2})?$", "", value)
     if match := re.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})", value):
         return _date(match[1], match[3], match[4])
     if match := re.fullmatch(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})(?:\s*[/.-]\s*|\s+)(\d{4})", value):
         return _date(match[3], match[2], match[1])
-    if match := re.fullmatch(r"(?:den )?(\d{1,2})(?::?e)?\.? ([a-zåäö]{3,9})\.?,? (\d{4})", value):
+    if match := re.fullmatch(r"(?:den )?(\d{1,2})(?::?[ae])?\.? ([a-zåäö]{3,9})\.?,? (\d{4})", value):
         month = _MONTH_NUMBER.get(match[2][:3], 0)
         return _date(match[3], str(month), match[1]) if _is_month(match[2]) else None
     return None
@@ -259,6 +259,7 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
     if "causes" not in columns:
         return
     primary_heading = columns.get("primary_cause", "primary_cause")
+    labels: list[list[str]] = []
     for position, (causes, primary) in enumerate(zip(fields["causes"], fields["primary_cause"], strict=True)):
         ids, unknown = _cause_ids(causes, taxonomy)
         first, unknown_primary = _cause_ids(primary, taxonomy)
@@ -268,8 +269,9 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
             faults.add(position, columns["causes"], "Övrigt kan inte stå bredvid en orsak; ta bort det ena")
         elif unknown_primary or len(first) > 1 or not set(first) <= set(ids or [OTHER]):
             faults.add(position, primary_heading, "huvudorsaken är inte en av radens orsaker; rätta den")
-        ids = [i for i in dict.fromkeys([*first, *ids]) if i != OTHER]
-        fields.loc[position, ["causes", "primary_cause"]] = [";".join(ids), ids[0] if ids else ""]
+        labels.append([i for i in dict.fromkeys([*first, *ids]) if i != OTHER])
+    fields["causes"] = pd.Series([";".join(ids) for ids in labels], dtype="str")
+    fields["primary_cause"] = pd.Series([ids[0] if ids else "" for ids in labels], dtype="str")
 
 
 @lru_cache(maxsize=10_000)
@@ -294,4 +296,6 @@ def _rejected(path: Path, table: Table, original: pd.DataFrame, faults: _Faults)
         records.append((path.name, number, "(hela raden)", reason, *([raw] + [""] * (width - 1))[:width]))
     names = [f"rejected_{n}" for n in ("file", "row", "column", "reason")]
     frame = pd.DataFrame(records, columns=[*names, *table.columns], dtype=object)
+    # Rejected rows that were mended and came in again bring our four columns along: the old ones give way.
+    frame = frame.loc[:, ~frame.columns.duplicated()]
     return frame.sort_values("rejected_row", kind="stable", ignore_index=True)

@@ -21,16 +21,22 @@ from stdnum import iban, luhn
 MASKS = ("<e-post>", "<iban>", "<personnummer>", "<kort>", "<referens>", "<konto>", "<telefon>", "<namn>")
 
 _DASH = "[-‐‑‒–—−+]"
-_EMAIL = re.compile(r"[\w.+%-]+\s?(?:@|\(at\)|\[at\]|＠)\s?(?:[\w-]+\.)+[a-zåäö]{2,}", re.IGNORECASE)
-_IBAN = re.compile(r"(?<!\w)[a-z]{2}\d{2}[ -]?[a-z0-9]{4}(?:[ -]?\d{4}){2,6}(?:[ -]?\d{1,3})?(?!\w)", re.IGNORECASE)
-_PERSONAL = re.compile(
-    rf"(?<![\d<])(?:19|20)?\d{{2}}[ .-]?(?:0\d|1[0-2])[ .-]?[0-9]\d(?:\s?{_DASH}\s?|\s)?\d{{3}}\s?\d(?!\d)"
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+\s?(?:@|\(at\)|\[at\]|＠)\s?(?:[\w-]+\.)+[a-zåäö]{2,}", re.IGNORECASE)
+# A Swedish one has 20 digits after its check digits, whatever number follows it.
+_IBAN = re.compile(
+    r"(?<!\w)(?:se\d{2}(?:[\s-]?\d){20}|[a-z]{2}\d{2}[\s-]?[a-z0-9]{4}(?:[\s-]?\d{4}){1,6}(?:[\s-]?\d{1,3})?)(?!\w)",
+    re.IGNORECASE,
 )
-_CARD = re.compile(r"(?<!\d)(?:4\d|5[1-5]|2[2-7]|3[47]|6[05])\d{2}(?:[ .-–]?\d){9,13}(?!\d)")
-_TELEPHONE_HINT = re.compile(r"(?:\+|00|\(?0)\d?[\d\s()./–-]{6,}\d")
+_PERSONAL = re.compile(
+    rf"(?<![\d<])(?:19|20)?\d{{2}}[\s./-]?(?:0\d|1[0-2])[\s./-]?\d\d(?:\s?(?:{_DASH}|[/.])\s?|\s)?\d{{3}}\s?\d(?!\d)"
+)
+_CARD = re.compile(rf"(?<!\d)(?:4\d|5[1-5]|2[2-7]|3[47]|6[05])\d{{2}}(?:(?:[\s.]|{_DASH})?\d){{9,13}}(?!\d)")
+_TELEPHONE_HINT = re.compile(r"(?:\+|00|\(?0)\d?[\d\s()./‐‑‒–—−-]{6,}\d")
 _ACCOUNT_SHAPE = re.compile(r"(?<![\d-])\d{4}(?:-\d)?[ ,]+\d{2,3}[ .]\d{3}[ .]\d{3}(?:[ -]?\d)?(?![\d-])")
-_HOURS = re.compile(r"\d{1,2}[.:]\d{2}\s*-\s*\d{1,2}[.:]\d{2}")
-_NUMBER = r"(?:[\s:.#(]|är|nr|nummer|clearing|och)*((?:\d[ .,–-]{0,2}){5,24}\d)"
+_HOURS = re.compile(r"\d{1,2}[.:]\d{2}\s*-\s*\d{1,2}[.:]\d{2}|[0-2]\d[0-5]\d\s*-\s*[0-2]\d[0-5]\d$")
+# A date, or an amount: what also follows the words for accounts and references.
+_NO_NUMBER = r"(?:19|20)\d\d-\d\d-\d\d(?!\d)|\d{1,3}(?:[\s.]?\d{3})*(?:,\d{2})?\s?(?:kr|kronor|sek|:-)"
+_NUMBER = rf"(?:[\s:.#(=]|är|nr|nummer|clearing|och)*(?!{_NO_NUMBER})((?:\d[ .,–-]{{0,2}}){{5,}}\d)"
 _NAME_WORD = r"[A-ZÅÄÖÉ][a-zåäöéü]+(?:-[A-ZÅÄÖÉ]?[a-zåäöéü]+)?"
 _ANY_WORD = r"[^\W\d_]{2,}(?:-[^\W\d_]+)?\.?"
 
@@ -52,7 +58,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "sign_off": re.compile(
             rf"(?<!\w)(?i:{_any_of('sign_offs')})[\s,.!/:–-]*?"
             rf"(?P<name>(?<=[\s,.!/:–-]){_ANY_WORD}(?:[ /]{_ANY_WORD}){{0,2}})"
-            r"(?=[\s.!,]*(?:$|\n|[<+\d(]|tel\b|mobil\b))"
+            r"(?=[\s.!,]*(?:$|\n|<(?!namn>)|[+\d(]|tel\b|mobil\b))"
         ),
         "introduction": re.compile(
             rf"(?<!\w)(?i:{_any_of('introductions')})\s*(?P<name>{_NAME_WORD}(?:\s{_NAME_WORD}){{0,2}}|[^\W\d_]{{2,}})"
@@ -71,16 +77,21 @@ def mask(text: str) -> str:
     invoice reference or bank account, and accounts in the banks' grouping; Swedish and international telephone
     numbers; names after a sign-off, a greeting or `jag heter`. Masking twice is masking once.
     """
-    if "@" in text or "at" in text or "＠" in text:
-        text = _EMAIL.sub("<e-post>", text)
-    if any(c.isdigit() for c in text):
-        text = _mask_numbers(text)
-    return _mask_names(text)
+    while (masked := _mask_once(text)) != text:
+        text = masked
+    return text
 
 
 def mask_all(texts: Iterable[str]) -> list[str]:
     """`mask` of every text, in order."""
     return [mask(text) for text in texts]
+
+
+def _mask_once(text: str) -> str:
+    text = _EMAIL.sub("<e-post>", text)
+    if any(c.isdigit() for c in text):
+        text = _mask_numbers(text)
+    return _mask_names(text)
 
 
 def _mask_numbers(text: str) -> str:

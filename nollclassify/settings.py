@@ -10,6 +10,13 @@ from typing import Any
 from nollclassify.errors import SettingsError
 
 SETTINGS_FILE = "nollclassify.toml"
+# The smallest and the largest value that makes sense.
+_RANGES: dict[str, tuple[float, float]] = {
+    "review_below": (0, 1),
+    "own_text_weight": (0, 1_000),
+    "min_gate_texts": (1, 1_000_000),
+    "min_cell": (1, 1_000_000),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: the file is missing though it was named, is not TOML, or holds an unknown or wrong value.
     """
     file = path or Path(SETTINGS_FILE)
-    if not file.exists():
+    if not file.is_file():
         if path is None:
             return Settings()
         raise SettingsError(f"{file}: filen finns inte; ange en inställningsfil som finns.")
@@ -67,4 +74,7 @@ def _checked(values: dict[str, Any], file: Path) -> Settings:
         wanted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[str(known[name])]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise SettingsError(f"{file}: {name} ska vara av typen {known[name]}; rätta värdet och försök igen.")
+        if name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
+            least, most = _RANGES[name]
+            raise SettingsError(f"{file}: {name} ska ligga mellan {least} och {most}; rätta värdet.")
     return Settings(**values)

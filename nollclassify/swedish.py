@@ -20,6 +20,7 @@ _GARBLED = re.compile("[ÃÂâ�]")
 _SPACES = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 # A mask, a word (with inner hyphen or apostrophe), a run of exclamation or question marks, or a single symbol (emoji).
 _TOKEN = re.compile(r"<[a-zåäö-]+>|[^\W_]+(?:[-'’][^\W_]+)*|[!?]+|[^\w\s]", re.UNICODE)
+_DIGIT = re.compile(r"\d")
 _LONG_RUN = re.compile(r"([^\W\d_])\1{2,}")
 _PUNCTUATION = set(".,;:\"'’”“()[]{}/\\-–—_*#&+=~^|<>%@§°´`…")
 
@@ -59,13 +60,8 @@ def words(text: str) -> list[str]:
     return [_normal(word) for word in _TOKEN.findall(text) if word not in _PUNCTUATION]
 
 
-@cache
-def _digits_to_zero() -> dict[int, int]:
-    return dict.fromkeys(map(ord, "123456789"), ord("0"))
-
-
 def _normal(word: str) -> str:
-    word = word.lower().translate(_digits_to_zero())
+    word = _DIGIT.sub("0", word.lower())
     if word[0] in "!?":
         return "?" if "?" in word else "!"
     return _LONG_RUN.sub(r"\1\1", word)

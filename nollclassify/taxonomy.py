@@ -153,12 +153,17 @@ def _fits(value: Any, wanted: str) -> bool:
 
 def _check_causes(causes: Iterable[Cause], name: str) -> None:
     seen: set[str] = set()
+    spelled = set(_OTHER_SPELLINGS)
     for cause in causes:
+        names = {_fold(spelling) for spelling in (cause.id, cause.name_sv, cause.name_en)}
         if not _ID.fullmatch(cause.id) or cause.id == OTHER:
             raise SettingsError(f"{name}: orsakens id {cause.id!r} duger inte; små bokstäver, siffror och understreck.")
         if cause.id in seen:
             raise SettingsError(f"{name}: orsaken {cause.id} står två gånger; ta bort den ena.")
+        if taken := sorted(names & spelled):
+            raise SettingsError(f"{name}: orsaken {cause.id} delar namnet {taken[0]!r} med en annan; byt det ena.")
         seen.add(cause.id)
+        spelled |= names
     if not seen:
         raise SettingsError(f"{name}: inga orsaker; lägg till minst ett stycke [[causes]].")
 

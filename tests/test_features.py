@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def oracle(learn: list[list[str]], use: list[list[str]]) -> np.ndarray:
     """The same two blocks by scikit-learn's own vectorizer."""
 
     def word_and_pairs(text: list[str]) -> list[str]:
-        return [*text, *(f"{a} {b}" for a, b in zip(text, text[1:], strict=False))]
+        return [*text, *(f"{a} {b}" for a, b in pairwise(text))]
 
     def grams(text: list[str]) -> list[str]:
         return [g for word in text for g in grams_of(word, (2, 4))]
@@ -46,7 +48,7 @@ def test_the_parts_of_single_words_add_up_to_the_text(sample: list[list[str]]) -
     whole = features(sample, vocabulary).toarray()
     parts = shared_weights(batch(sample), vocabulary).toarray()
     ends = np.cumsum([0, *map(len, sample)])
-    added = np.array([parts[a:b].sum(axis=0) for a, b in zip(ends, ends[1:], strict=False)])
+    added = np.array([parts[a:b].sum(axis=0) for a, b in pairwise(ends)])
     assert np.allclose(added, whole, atol=1e-9)
 
 

@@ -74,7 +74,7 @@ def test_the_format_follows_the_ending(month: Path, stored: StoredModel) -> None
         result = label(month, output=month.with_name(f"ut{ending}"), model=stored)[0]
         table = read_table(result.output, known_headings)
         assert [row[0] for row in table.rows] == ["007", "8"]
-        assert [row[table.columns.index("primary_cause")] for row in table.rows][0] == "wait_time"
+        assert table.rows[0][table.columns.index("primary_cause")] == "wait_time"
 
 
 def test_an_output_that_exists_is_kept_unless_forced(month: Path, stored: StoredModel) -> None:

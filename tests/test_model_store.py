@@ -1,4 +1,4 @@
-"""A model directory gives back what was saved to the last bit, and whatever is wrong with it is refused in a sentence."""
+"""A model directory gives back what was saved to the last bit; what is wrong with it is refused in a sentence."""
 
 from __future__ import annotations
 

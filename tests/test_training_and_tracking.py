@@ -156,7 +156,8 @@ def test_a_new_cause_is_learned_without_code(
     trained: Workplace, taxonomy: Taxonomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    new = '\n[[causes]]\nid = "rude_staff"\nname_sv = "Otrevlig personal"\nname_en = "Rude staff"\ndefinition_sv = "Otrevlig."\n'
+    names = 'name_sv = "Otrevlig personal"\nname_en = "Rude staff"\ndefinition_sv = "Otrevlig."'
+    new = f'\n[[causes]]\nid = "rude_staff"\n{names}\n'
     Path("egen.toml").write_text(taxonomy.source.replace('"2026.1"', '"2026.1-egen"') + new, encoding="utf-8")
     rude = ["otrevlig", "spydig", "nonchalant", "oförskämd", "otrevlig och spydig", "snäsig", "snäsig och otrevlig"]
     rows = [f"n{i};{word} personal i butiken, otrevlig ton {word};Otrevlig personal" for i, word in enumerate(rude * 2)]

@@ -37,7 +37,7 @@ def _most_telling(here: Counter[str], total: Counter[str], common: set[str], n_h
     for word in sorted(common & here.keys()):
         prior = total[word] / n_all
         inside, outside = here[word] + prior, total[word] - here[word] + prior
-        odds = np.log(inside / (n_here + 1 - inside)) - np.log(outside / (n_all - n_here + 1 - outside))
+        odds = np.log(inside / (n_here + 2 - inside)) - np.log(outside / (n_all - n_here + 2 - outside))
         z = odds / np.sqrt(1 / inside + 1 / outside)
         if z > 1.5:
             scored[word] = float(z)

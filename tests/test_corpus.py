@@ -1,0 +1,85 @@
+"""The starter corpus is what its README says, and the example month is none of it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nollclassify.cases import read_cases
+from nollclassify.evaluation import near_duplicates
+from nollclassify.privacy import mask
+from nollclassify.taxonomy import Taxonomy
+
+DATA = Path(str(files("nollclassify") / "data"))
+CHANNELS = {"phone", "chat", "email", "web_form", "survey", "social_media", "app_store", "review_site", "authority"}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> pd.DataFrame:
+    return pd.read_json(DATA / "starter_corpus.jsonl", lines=True, dtype=False)
+
+
+@pytest.fixture(scope="module")
+def month(taxonomy: Taxonomy) -> pd.DataFrame:
+    return read_cases(DATA / "exempel-mars-2020.xlsx", taxonomy).fields
+
+
+def test_it_is_large_varied_and_by_many_hands(corpus: pd.DataFrame) -> None:
+    assert len(corpus) >= 1800
+    assert corpus["author"].nunique() >= 12
+    assert corpus["voice"].nunique() >= 12
+    assert set(corpus["channel"]) == CHANNELS
+    lengths = corpus["text"].str.split().str.len()
+    assert lengths.between(4, 400).all()
+    assert (lengths <= 12).mean() > 0.1
+    assert (lengths > 100).mean() > 0.1
+
+
+def test_the_shares_are_those_of_the_brief(corpus: pd.DataFrame, taxonomy: Taxonomy) -> None:
+    causes = corpus["causes"].map(lambda cell: [c for c in cell.split(";") if c])
+    assert 0.40 < (causes.map(len) == 0).mean() < 0.55
+    assert 0.12 < (causes.map(len) > 1).mean() < 0.20
+    counts = causes.explode().value_counts()
+    assert all(counts[cause] >= 150 for cause in taxonomy.cause_ids)
+
+
+def test_every_boundary_has_a_dozen_texts_on_both_sides(corpus: pd.DataFrame) -> None:
+    counts = corpus.loc[corpus["boundary"] != "", "boundary"].value_counts()
+    sides = {name[:-1] for name in counts.index if name.endswith("+")}
+    assert len(sides) >= 16
+    assert all(counts[side + sign] >= 12 for side in sides for sign in "+-")
+
+
+def test_no_two_texts_are_nearly_the_same(corpus: pd.DataFrame, month: pd.DataFrame) -> None:
+    texts = [*corpus["text"], *month["text"]]
+    n = len(corpus)
+    assert not [pair for pair in near_duplicates(texts) if min(pair) < n]
+
+
+def test_no_two_texts_of_one_author_open_alike(corpus: pd.DataFrame) -> None:
+    openings = corpus["author"] + corpus["text"].str.lower().str.split().str[:4].str.join(" ")
+    assert openings.duplicated().sum() == 0
+
+
+def test_the_personal_data_in_it_is_invented_and_masked(corpus: pd.DataFrame) -> None:
+    masked = corpus["text"].map(mask)
+    assert (masked != corpus["text"]).sum() > 50
+    assert not masked.str.contains(r"(?:900101|850217|730630|610811)-\d{4}").any()
+    assert not masked.str.contains(r"@example\.").any()
+
+
+def test_the_example_month_has_300_complaints_and_the_faults_of_a_real_register(taxonomy: Taxonomy) -> None:
+    cases = read_cases(DATA / "exempel-mars-2020.xlsx", taxonomy)
+    assert len(cases.fields) >= 300
+    assert len(cases.rejected) == 3
+    assert cases.fields["received"].str.startswith("2020-03").all()
+    assert cases.fields["product"].nunique() >= 8
+    assert not set(cases.original.columns) & {"causes", "orsaker"}
+
+
+def test_the_labels_of_the_month_belong_to_its_cases(month: pd.DataFrame) -> None:
+    labels = pd.read_csv(Path(__file__).parent / "data" / "example_month_labels.csv")
+    assert set(month["case_id"]) <= set(labels["case_id"])
