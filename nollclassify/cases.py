@@ -54,6 +54,7 @@ class Cases:
             primary first, empty for other) and `primary_cause`.
         rejected: the rows that were refused: `file`, `row`, `column`, `reason`, then the columns that came in.
         delimiter: that of a CSV file, else `;`.
+        has_ids: whether the file has a column of case ids; a blank cell of it gets the id that was made.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Cases:
     fields: pd.DataFrame
     rejected: pd.DataFrame
     delimiter: str = ";"
+    has_ids: bool = False
 
     @property
     def texts(self) -> list[str]:
@@ -94,6 +96,9 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     original = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
     fields = _fields(original, columns, table.lines)
     fields["case_id"] = _case_ids(fields)
+    if "case_id" in columns:
+        blank = [not str(value).strip() for value in original[columns["case_id"]]]
+        original.loc[blank, columns["case_id"]] = fields.loc[blank, "case_id"]
     faults = _Faults(len(fields))
     _check_texts(fields, original, columns, faults)
     _check_ids(fields, columns, faults)
@@ -102,10 +107,11 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     accepted = faults.none()
     return Cases(
         path,
-        original[accepted].reset_index(drop=True),
-        fields[accepted].reset_index(drop=True),
+        original.loc[accepted].reset_index(drop=True),
+        fields.loc[accepted].reset_index(drop=True),
         _rejected(path, table, original, faults),
         table.delimiter,
+        "case_id" in columns,
     )
 
 

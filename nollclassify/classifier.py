@@ -35,9 +35,8 @@ class Candidate:
 
 
 CANDIDATES = (
-    Candidate("grams-2-5-loose", 10.0, (2, 5)),
-    Candidate("grams-2-5-tight", 2.0, (2, 5)),
-    Candidate("grams-3-6-loose", 10.0, (3, 6)),
+    Candidate("grams-2-5", 10.0, (2, 5)),
+    Candidate("grams-3-6", 10.0, (3, 6)),
 )
 
 
@@ -66,7 +65,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         cause_ids: Sequence[str],
         candidates: Sequence[Candidate] = CANDIDATES,
-        n_folds: int = 5,
+        n_folds: int = 4,
         min_texts: int = 2,
         seed: int = 0,
     ) -> None:

@@ -116,8 +116,7 @@ def _label_file(
 def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
     """The columns that came in, then ours. An incoming column with one of our names is kept as `NAME_in`."""
     original = cases.original.rename(columns={c: f"{c}_in" for c in cases.original.columns if c in labels.columns})
-    has_ids = any(str(c).casefold() in ("case_id", "ärende") for c in original.columns)
-    ids = pd.DataFrame({} if has_ids else {"case_id": cases.fields["case_id"]})
+    ids = pd.DataFrame({} if cases.has_ids else {"case_id": cases.fields["case_id"]})
     return pd.concat([original, ids, labels], axis=1)
 
 

@@ -32,10 +32,15 @@ _PERSONAL = re.compile(
 )
 _CARD = re.compile(rf"(?<!\d)(?:4\d|5[1-5]|2[2-7]|3[47]|6[05])\d{{2}}(?:(?:[\s.]|{_DASH})?\d){{9,13}}(?!\d)")
 _TELEPHONE_HINT = re.compile(r"(?:\+|00|\(?0)\d?[\d\s()./‐‑‒–—−-]{6,}\d")
+# Ten digits of a mobile, or a landline in the usual groups: found beside other numbers, where the matcher is lost.
+_TELEPHONE = re.compile(
+    rf"(?<![\d-])\(?0(?:7\d\)?(?:(?:[\s./]|{_DASH}){{0,3}}\d){{7}}"
+    rf"|[1-9]\d{{0,2}}\)?(?:\s|\s?(?:/|{_DASH})\s?)(?:\d{{3}}\s\d{{3}}\s\d\d|\d{{2,3}}\s\d\d\s\d\d|\d{{3}}\s\d\d))(?!\d)"
+)
 _ACCOUNT_SHAPE = re.compile(r"(?<![\d-])\d{4}(?:-\d)?[ ,]+\d{2,3}[ .]\d{3}[ .]\d{3}(?:[ -]?\d)?(?![\d-])")
 _HOURS = re.compile(r"\d{1,2}[.:]\d{2}\s*-\s*\d{1,2}[.:]\d{2}|[0-2]\d[0-5]\d\s*-\s*[0-2]\d[0-5]\d$")
 # A date, or an amount: what also follows the words for accounts and references.
-_NO_NUMBER = r"(?:19|20)\d\d-\d\d-\d\d(?!\d)|\d{1,3}(?:[\s.]?\d{3})*(?:,\d{2})?\s?(?:kr|kronor|sek|:-)"
+_NO_NUMBER = r"(?:19|20)\d\d-\d\d-\d\d(?!\d)|\d{1,3}(?:[\s.]?\d{3})*(?:,\d{2})?\s?(?:(?:kr|kronor|sek)\b|:-)"
 _NUMBER = rf"(?:[\s:.#(=]|är|nr|nummer|clearing|och)*(?!{_NO_NUMBER})((?:\d[ .,–-]{{0,2}}){{5,}}\d)"
 _NAME_WORD = r"[A-ZÅÄÖÉ][a-zåäöéü]+(?:-[A-ZÅÄÖÉ]?[a-zåäöéü]+)?"
 _ANY_WORD = r"[^\W\d_]{2,}(?:-[^\W\d_]+)?\.?"
@@ -132,12 +137,17 @@ def _is_card(written: str) -> bool:
 
 
 def _mask_telephones(text: str) -> str:
+    text = _replace(_TELEPHONE, "<telefon>", text, _is_telephone)
     # Other dashes than the hyphen are not understood by the matcher; one character for one keeps the offsets.
     plain = re.sub(r"[‐‑‒–—−/]", "-", text)
     found = phonenumbers.PhoneNumberMatcher(plain, "SE", leniency=phonenumbers.Leniency.VALID)
     for match in reversed([match for match in found if not _HOURS.match(match.raw_string)]):
         text = text[: match.start] + "<telefon>" + text[match.end :]
     return text
+
+
+def _is_telephone(written: str) -> bool:
+    return phonenumbers.is_valid_number(phonenumbers.parse(re.sub(r"\D", "", written), "SE"))
 
 
 def _mask_names(text: str) -> str:

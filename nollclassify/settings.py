@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _checked(values: dict[str, Any], file: Path) -> Settings:
         wanted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[str(known[name])]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise SettingsError(f"{file}: {name} ska vara av typen {known[name]}; rätta värdet och försök igen.")
-        if name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
-            least, most = _RANGES[name]
+        least, most = _RANGES.get(name, (-inf, inf))
+        if isinstance(value, int | float) and not least <= value <= most:
             raise SettingsError(f"{file}: {name} ska ligga mellan {least} och {most}; rätta värdet.")
     return Settings(**values)

@@ -88,7 +88,9 @@ class Taxonomy:
         """The Swedish name of a product on `day`, or its latest one."""
         named = [p for p in self.products if p.id == product_id]
         then = [p for p in named if day is not None and p.valid_from <= day <= p.valid_until]
-        return max(then or named, key=lambda p: (p.valid_until, p.valid_from)).name_sv
+        if then:  # A name without dates holds on any day: the one that ends first, or began last, is meant.
+            return min(then, key=lambda p: (p.valid_until, -p.valid_from.toordinal())).name_sv
+        return max(named, key=lambda p: (p.valid_until, p.valid_from)).name_sv
 
 
 def load_taxonomy(path: Path | None = None) -> Taxonomy:

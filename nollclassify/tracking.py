@@ -193,7 +193,7 @@ def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:
     last = [ColSpec("string", name) for name in ("review_reason", "model_version", "taxonomy_version")]
     middle = [ColSpec("string", "evidence"), ColSpec("boolean", "needs_review")]
     # `serving.py` itself insists on a column of texts: MLflow's own refusal would print them.
-    text = ColSpec(AnyType(), "text", required=False)
+    text = ColSpec(AnyType(), "text", required=False)  # type: ignore[no-untyped-call]
     return ModelSignature(Schema([text]), Schema([*first, *probabilities, *middle, *last]))
 
 

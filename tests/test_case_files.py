@@ -33,9 +33,7 @@ def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
         read(path)
     file, message = str(caught.value).split(": ", 1)
-    assert file == str(path)
-    assert message.endswith(".")
-    assert SECRET not in message
+    assert (file, message[-1], SECRET in message) == (str(path), ".", False)
     return message
 
 
@@ -73,7 +71,7 @@ IDS = st.from_regex(r"[0-9]{1,17}|K-[0-9]{4}", fullmatch=True)
 def test_ids_and_texts_come_back_unchanged_from_every_format(ending: str, folder: Path) -> None:
     path = folder / f"back{ending}"
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.lists(st.tuples(IDS, TEXTS), min_size=1, max_size=5))
     def check(rows: list[tuple[str, str]]) -> None:
         write_table(pd.DataFrame(rows, columns=["ärende", "klagomål"], dtype=object), path)
@@ -130,9 +128,8 @@ def test_csv_is_written_as_utf8_with_a_bom_and_the_delimiter_of_the_input(tmp_pa
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t"])
 def test_the_delimiter_is_found_though_the_texts_are_full_of_others(delimiter: str, tmp_path: Path) -> None:
-    text = '"hej; ni, där\toch ""ni"""'
-    content = delimiter.join(["id", "text", "datum"]) + "\n" + delimiter.join(["1", text, "2020-03-14"]) + "\n"
-    table = read(written(tmp_path / "a.csv", content))
+    lines = [["id", "text", "datum"], ["1", '"hej; ni, där\toch ""ni"""', "2020-03-14"]]
+    table = read(written(tmp_path / "a.csv", "\n".join(map(delimiter.join, lines))))
     assert table.delimiter == delimiter
     assert table.rows == [["1", 'hej; ni, där\toch "ni"', "2020-03-14"]]
 
@@ -178,9 +175,7 @@ def test_repeated_and_empty_headings_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_begins_with_an_equals_sign_or_looks_like_a_link_is_written_as_text(tmp_path: Path) -> None:
-    texts: list[object] = [
-        *["=1+1", "=HYPERLINK(1)", "+46", "-1", "@x", "https://example.com", "007", "12345678901234567"]
-    ]
+    texts: list[object] = ["=1+1", "=HYPERLINK(1)", "+46", "-1", "@x", "https://example.com", "007", "1" * 17]
     write_table(frame(text=texts, n=[1, 2.5, True, date(2020, 3, 14), "", None, 10**16, 0]), tmp_path / "a.xlsx")
     rows = list(openpyxl.load_workbook(tmp_path / "a.xlsx").active.iter_rows(min_row=2))
     assert [(row[0].value, row[0].data_type, row[0].hyperlink) for row in rows] == [(t, "s", None) for t in texts]
@@ -189,8 +184,8 @@ def test_a_cell_that_begins_with_an_equals_sign_or_looks_like_a_link_is_written_
 
 
 def test_dates_that_excel_does_not_know_are_written_as_text(tmp_path: Path) -> None:
-    days = [date(1899, 12, 31), pd.Timestamp("2020-03-14T10:00Z")]
-    write_table(frame(text=["a", "b"], day=list(days)), tmp_path / "a.xlsx")
+    days: list[object] = [date(1899, 12, 31), pd.Timestamp("2020-03-14T10:00Z")]
+    write_table(frame(text=["a", "b"], day=days), tmp_path / "a.xlsx")
     assert read(tmp_path / "a.xlsx").rows == [["a", "1899-12-31"], ["b", "2020-03-14 10:00:00+00:00"]]
 
 
@@ -228,7 +223,7 @@ TOO_LARGE = "arbetsboken packas upp till för mycket data; dela den eller spara 
 
 def test_a_workbook_that_unpacks_to_hundreds_of_megabytes_is_refused_unread(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", A=[["text"], ["hej"]])
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for number in range(41):
             archive.writestr(f"xl/media/{number}.bin", bytes(10_000_000))
     assert path.stat().st_size < 4_000_000
@@ -288,10 +283,10 @@ def test_a_truncated_or_wrongly_encoded_parquet_file_is_refused(tmp_path: Path) 
 
 def test_a_missing_an_empty_an_unknown_and_an_unreadable_file_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a.csv") == "filen finns inte; kontrollera namnet och mappen."
-    empty = "filen är tom; spara om den med en rubrikrad och minst en rad under."
-    assert refusal(written(tmp_path / "b.csv", "")) == empty
-    wanted = ", ".join(ENDINGS)
-    assert refusal(tmp_path / "a.pdf") == f"filändelsen känns inte igen; spara filen som något av {wanted}."
+    empty = refusal(written(tmp_path / "b.csv", ""))
+    assert empty == "filen är tom; spara om den med en rubrikrad och minst en rad under."
+    unknown = refusal(tmp_path / "a.pdf")
+    assert unknown == f"filändelsen känns inte igen; spara filen som något av {', '.join(ENDINGS)}."
     assert refusal(tmp_path / ("x" * 300 + ".csv")).startswith("filen går inte att läsa (")
 
 

@@ -83,3 +83,10 @@ def test_the_example_month_has_300_complaints_and_the_faults_of_a_real_register(
 def test_the_labels_of_the_month_belong_to_its_cases(month: pd.DataFrame) -> None:
     labels = pd.read_csv(Path(__file__).parent / "data" / "example_month_labels.csv")
     assert set(month["case_id"]) <= set(labels["case_id"])
+
+
+def test_the_readme_of_the_data_tells_the_size_and_the_authors(corpus: pd.DataFrame) -> None:
+    told = (DATA / "README.md").read_text(encoding="utf-8")
+    assert f"{len(corpus):,} labelled complaints" in told
+    assert f"by {corpus['author'].nunique()}\nauthors" in told
+    assert f"of {corpus['voice'].max()} voices" in told

@@ -109,10 +109,13 @@ def test_an_incoming_column_with_our_name_is_kept_beside_ours(stored: StoredMode
     assert list(rows["causes"]) == ["wait_time"]
 
 
-def test_a_case_without_an_id_gets_one_that_stays_the_same(stored: StoredModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("heading", "blank", "column"), [("", "", "case_id"), ("Ärendenummer;", ";", "Ärendenummer")])
+def test_a_case_without_an_id_gets_one_that_stays_the_same(
+    stored: StoredModel, tmp_path: Path, heading: str, blank: str, column: str
+) -> None:
     path = tmp_path / "utan.csv"
-    path.write_text("text\nen text\nen annan\n", encoding="utf-8")
-    ids = [list(label(path, model=stored, force=True)[0].rows["case_id"]) for _ in range(2)]
+    path.write_text(f"{heading}text\n{blank}en text\n{blank}en annan\n", encoding="utf-8")
+    ids = [list(label(path, model=stored, force=True)[0].rows[column]) for _ in range(2)]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 2
 
