@@ -153,9 +153,12 @@ class Tracking:
         except MlflowException:
             return None
 
-    def registered(self, number: str) -> Registered:
-        """A registered version with its model, verified."""
+    def registered(self, number_or_alias: str) -> Registered:
+        """A registered version with its model, verified; named by its number, `champion` or `challenger`."""
         name = self.settings.registered_model
+        number = self.version_of(number_or_alias) if number_or_alias in (CHAMPION, CHALLENGER) else number_or_alias
+        if number is None:
+            raise TrackingError(f"{self.uri}: ingen version av {name} är {number_or_alias}; kör `nollclassify train`.")
         with _clear_errors(self.uri, f"version {number} av {name} finns inte i registret"):
             found = self._client.get_model_version(name, number)
         return Registered(number, str(found.run_id), load_model(self.fetch(f"models:/{name}/{number}")))

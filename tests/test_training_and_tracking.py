@@ -125,6 +125,12 @@ def test_promoting_what_is_not_there_is_one_sentence(workplace: Workplace) -> No
         promote(99, settings=SMALL)
 
 
+def test_a_store_without_a_champion_says_how_to_get_one(own_workplace: Path) -> None:
+    tracking = Tracking(replace(SMALL, registered_model="another"))
+    with pytest.raises(TrackingError, match=r"ingen version av another är champion; kör `nollclassify train`\.$"):
+        tracking.registered(CHAMPION)
+
+
 def test_the_tracking_address_of_the_environment_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Workplace
 ) -> None:
