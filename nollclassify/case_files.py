@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import reduce
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,9 @@ from nollclassify.atomic import replacing
 from nollclassify.errors import InputError
 
 ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".xls": "excel",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "excel"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".parquet": "parquet",
 }
 EXCEL_CELL_LIMIT, EXCEL_ROW_LIMIT = 32_767, 1_048_576
@@ -86,6 +81,8 @@ def read_table(path: Path, known_headings: HeadingTest) -> Table:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
         table = reader(path, known_headings)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som UTF-8.") from None
     except OSError as error:
         raise InputError(f"{path}: filen går inte att läsa ({error.strerror}); kontrollera namnet.") from None
     table.columns = _unique(table.columns)
@@ -96,12 +93,9 @@ def _unique(columns: Iterable[Any]) -> list[str]:
     """Headings as text; an empty one gets its position, a repeated one a number, so that none is lost."""
     taken: dict[str, None] = {}
     for position, column in enumerate(columns, 1):
-        name = unique = str(column if column is not None else "").strip() or f"kolumn {position}"
-        number = 1
-        while unique in taken:
-            number += 1
-            unique = f"{name} ({number})"
-        taken[unique] = None
+        name = str("" if column is None else column).strip() or f"kolumn {position}"
+        numbered = chain([name], (f"{name} ({number})" for number in count(2)))
+        taken[next(unique for unique in numbered if unique not in taken)] = None
     return list(taken)
 
 
@@ -136,15 +130,8 @@ def _swedish_share(text: str) -> float:
     return sum(c in "åäöÅÄÖéÉ–’”…" for c in foreign) / (len(foreign) or 1)
 
 
-def _text(path: Path) -> str:
-    try:
-        return decode(path.read_bytes())
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som UTF-8.") from None
-
-
 def _read_csv(path: Path, known_headings: HeadingTest) -> Table:
-    text = _text(path)
+    text = decode(path.read_bytes())
     first, _, rest = text.partition("\n")
     named = first.strip("\r").strip('"').lower()
     if named.startswith("sep=") and len(named) == 5:
@@ -188,10 +175,8 @@ def _parse_csv(path: Path, text: str, delimiter: str) -> Table:
 
 def _note_damage(path: Path, table: Table, number: int, error: str, raw: str) -> None:
     if not table.columns or "unexpected end" in error:
-        raise InputError(
-            f"{path}: rad {number} har ett citattecken som aldrig avslutas, filen kan vara avhuggen; "
-            "exportera den på nytt eller rätta raden."
-        ) from None
+        fault = "har ett citattecken som aldrig avslutas, filen kan vara avhuggen"
+        raise InputError(f"{path}: rad {number} {fault}; exportera den på nytt eller rätta raden.") from None
     table.damaged.append((number, "citattecken på fel plats; dubbla citattecken som hör till texten", raw))
 
 
@@ -261,12 +246,12 @@ def _heading_row(rows: list[list[Any]], known_headings: HeadingTest) -> int | No
 
 
 def _sheet_table(rows: list[list[Any]], at: int) -> Table:
-    width = max((i for row in rows[at : at + 1] for i, cell in enumerate(row, 1) if cell != ""), default=0)
+    header = [str(cell) for cell in rows[at]] if rows else []
     body = [(n, [_excel_value(c) for c in row]) for n, row in enumerate(rows[at + 1 :], at + 2)]
     body = [(n, row) for n, row in body if any(cell != "" for cell in row)]
-    used = max([width, *(i for _, row in body for i, cell in enumerate(row, 1) if cell != "")], default=0)
-    header = [str(cell) for cell in (rows[at] if rows else [])][:used]
-    return Table(header, [row[:used] for _, row in body], [n for n, _ in body])
+    filled = (i for row in (header, *(row for _, row in body)) for i, cell in enumerate(row, 1) if cell != "")
+    used = max(filled, default=0)
+    return Table(header[:used], [row[:used] for _, row in body], [n for n, _ in body])
 
 
 def _excel_value(cell: Any) -> Any:
@@ -284,7 +269,7 @@ def _excel_value(cell: Any) -> Any:
 def _read_jsonl(path: Path, known_headings: HeadingTest) -> Table:
     table = Table([], [], [])
     records: list[dict[str, Any]] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(decode(path.read_bytes()).split("\n"), 1):
         if not line.strip():
             continue
         if (record := _json_object(line)) is not None:
@@ -337,9 +322,7 @@ def write_table(frame: pd.DataFrame, path: Path, delimiter: str = ";") -> None:
         raise InputError(f"{path}: {len(frame)} rader ryms inte i ett Excelblad; välj --output med ändelsen .csv.")
     try:
         with replacing(path) as temporary:
-            if path.suffix.lower() == ".tsv":
-                delimiter = "\t"
-            writer[format_of(path)](frame, temporary, delimiter)
+            writer[format_of(path)](frame, temporary, "\t" if path.suffix.lower() == ".tsv" else delimiter)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
@@ -350,11 +333,8 @@ def _write_csv(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
         writer.writerow(frame.columns)
-        writer.writerows([_plain(v) for v in row] for row in frame.itertuples(index=False, name=None))
-
-
-def _plain(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
+        rows = frame.itertuples(index=False, name=None)
+        writer.writerows([str(v).lower() if isinstance(v, bool) else v for v in row] for row in rows)
 
 
 def _write_jsonl(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
@@ -398,14 +378,13 @@ def write_sheet(workbook: Any, sheet: Any, frame: pd.DataFrame) -> None:
         sheet.set_column(column, column, 60 if str(name).lower() in ("text", "klagomål") else 16)
     for number, row in enumerate(frame.itertuples(index=False, name=None), 1):
         for column, value in enumerate(row):
-            _write_cell(sheet, number, column, value, day)
+            if value is not None:
+                _write_cell(sheet, number, column, value, day)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, max(len(frame), 1), max(len(frame.columns) - 1, 0))
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, day: Any) -> None:
-    if value is None:
-        return
     if isinstance(value, bool):
         sheet.write_boolean(row, column, value)
     elif isinstance(value, int | float) and abs(value) < 1e15:
@@ -413,9 +392,7 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, day: Any) -> None
     elif isinstance(value, date) and value.year >= 1900 and getattr(value, "tzinfo", None) is None:
         sheet.write_datetime(row, column, value, day)
     elif len(text := str(value)) > EXCEL_CELL_LIMIT:
-        raise InputError(
-            f"rad {row + 1}: texten är längre än de {EXCEL_CELL_LIMIT} tecken som ryms i en Excelcell; "
-            "välj --output med ändelsen .csv."
-        )
+        limit = f"de {EXCEL_CELL_LIMIT} tecken som ryms i en Excelcell"
+        raise InputError(f"rad {row + 1}: texten är längre än {limit}; välj --output med ändelsen .csv.")
     else:
         sheet.write_string(row, column, text)

@@ -29,7 +29,7 @@ HEADINGS = {
     "product": ("product", "produkt"),
     "channel": ("channel", "kanal"),
     "source": ("source", "källa"),
-    "causes": ("causes", "orsaker", "orsak"),
+    "causes": ("causes", "orsaker"),
     "primary_cause": ("primary_cause", "huvudorsak"),
     "author": ("author", "upphov"),
 }

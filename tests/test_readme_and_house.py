@@ -83,8 +83,8 @@ def test_every_command_and_option_is_in_the_readme_or_the_help() -> None:
         assert f"nollclassify {command}" in README or f"`{command}`" in README or f"make {command}" in README
         done = run("nollclassify", command, "--help", cwd=ROOT)
         for parameter in typer.main.get_command(app).commands[command].params:  # type: ignore[attr-defined]
-            named = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.make_metavar(None)  # type: ignore[arg-type]
-            assert named.strip("[]").split("]")[0] in done.stdout, (command, named)
+            named = parameter.opts[0] if parameter.opts[0].startswith("-") else str(parameter.metavar)
+            assert named in done.stdout, (command, named)
 
 
 # --- the help ----------------------------------------------------------------------------------------------------

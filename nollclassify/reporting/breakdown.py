@@ -217,7 +217,8 @@ _FIGURES = [c for c in _SV if c not in ("month", "product", "cause", "cause_name
 
 def _for_file(table: pd.DataFrame) -> pd.DataFrame:
     """The tidy table under Swedish headings; figures of cells that are too small are left out."""
-    hidden = table.astype(object)
+    rounded = table.round(dict.fromkeys(["share", "share_low", "share_high", "rate", "rate_low", "rate_high"], 4))
+    hidden = rounded.astype(object)
     hidden.loc[~table["shown"], _FIGURES] = None
     hidden.loc[~table["shown"], "method"] = "för få för att säga något"
     return hidden.drop(columns="shown").astype(object).where(lambda t: t.notna(), "").rename(columns=_SV)
