@@ -1,4 +1,4 @@
-"""The formats of case files: CSV, Excel, JSON Lines and Parquet, in and out.
+"""Reading the formats of case files: CSV, Excel, JSON Lines and Parquet.
 
 This room knows bytes, delimiters and sheets; what the columns mean is the business of `cases.py`.
 Values come in as they stand: no text is taken for a missing value, a number or a formula.
@@ -14,15 +14,12 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import reduce
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from nollclassify.atomic import replacing
 from nollclassify.errors import InputError
 
 ENDINGS = {
@@ -31,7 +28,6 @@ ENDINGS = {
     **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".parquet": "parquet",
 }
-EXCEL_CELL_LIMIT, EXCEL_ROW_LIMIT = 32_767, 1_048_576
 # A workbook that unpacks to more than this is not a month's complaints (4 MB can hide 1 GB).
 UNPACKED_LIMIT = 400_000_000
 # Nor is a sheet with more cells than this; a single stray cell in the far corner makes 17 billion.
@@ -302,97 +298,3 @@ def _read_parquet(path: Path, known_headings: HeadingTest) -> Table:
         raise InputError(f"{path}: filen är inte en hel Parquet-fil; skriv den på nytt.") from None
     rows = [list(row) for row in zip(*columns, strict=True)]
     return Table(list(arrow.column_names), rows, list(range(1, len(rows) + 1)))
-
-
-# --- Writing -----------------------------------------------------------------------------------------------------
-
-
-def write_table(frame: pd.DataFrame, path: Path, delimiter: str = ";") -> None:
-    """Write a frame in the format of `path`'s ending, under a temporary name that is then renamed.
-
-    CSV is UTF-8 with a BOM. Nothing becomes a formula, a link or a number in a workbook that was not one.
-
-    Raises:
-        InputError: unknown ending, a folder that cannot be written to, or more than a workbook can hold.
-    """
-    writer = {"csv": _write_csv, "excel": _write_excel, "jsonl": _write_jsonl, "parquet": _write_parquet}
-    if format_of(path) == "excel" and path.suffix.lower() != ".xlsx":
-        raise InputError(f"{path}: Excel skrivs bara som .xlsx; byt filändelse.")
-    if format_of(path) == "excel" and len(frame) >= EXCEL_ROW_LIMIT:
-        raise InputError(f"{path}: {len(frame)} rader ryms inte i ett Excelblad; välj --output med ändelsen .csv.")
-    try:
-        with replacing(path) as temporary:
-            writer[format_of(path)](frame, temporary, "\t" if path.suffix.lower() == ".tsv" else delimiter)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: filen går inte att skriva ({error.strerror}); välj en annan mapp.") from None
-
-
-def _write_csv(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
-        writer.writerow(frame.columns)
-        rows = frame.itertuples(index=False, name=None)
-        writer.writerows([str(v).lower() if isinstance(v, bool) else v for v in row] for row in rows)
-
-
-def _write_jsonl(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in frame.itertuples(index=False, name=None):
-            record = dict(zip(frame.columns, row, strict=True))
-            file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
-
-
-def _write_parquet(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    # One kind of values a column: where there are several, empty text gives way, else all become text.
-    whole = frame.apply(lambda c: c if c.map(type).nunique() <= 1 else c.map(lambda v: None if v == "" else v))
-    mixed = [c for c in whole if not _is_one_kind(whole[c])]
-    whole.astype(dict.fromkeys(mixed, str)).to_parquet(path, index=False)
-
-
-def _is_one_kind(column: pd.Series[Any]) -> bool:
-    import pyarrow as pa
-
-    try:
-        pa.array(column, from_pandas=True)
-    except (pa.ArrowException, OverflowError):
-        return False
-    return True
-
-
-def _write_excel(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    import xlsxwriter
-
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as workbook:
-        sheet = workbook.add_worksheet("klagomål")
-        write_sheet(workbook, sheet, frame)
-
-
-def write_sheet(workbook: Any, sheet: Any, frame: pd.DataFrame) -> None:
-    """Write a frame to an XlsxWriter sheet: bold frozen headings, a filter, dates as dates, texts as texts."""
-    bold, day = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "yyyy-mm-dd"})
-    for column, name in enumerate(frame.columns):
-        sheet.write_string(0, column, str(name), bold)
-        sheet.set_column(column, column, 60 if str(name).lower() in ("text", "klagomål") else 16)
-    for number, row in enumerate(frame.itertuples(index=False, name=None), 1):
-        for column, value in enumerate(row):
-            if value is not None:
-                _write_cell(sheet, number, column, value, day)
-    sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, max(len(frame), 1), max(len(frame.columns) - 1, 0))
-
-
-def _write_cell(sheet: Any, row: int, column: int, value: Any, day: Any) -> None:
-    if isinstance(value, bool):
-        sheet.write_boolean(row, column, value)
-    elif isinstance(value, int | float) and abs(value) < 1e15:
-        sheet.write_number(row, column, value)
-    elif isinstance(value, date) and value.year >= 1900 and getattr(value, "tzinfo", None) is None:
-        sheet.write_datetime(row, column, value, day)
-    elif len(text := str(value)) > EXCEL_CELL_LIMIT:
-        limit = f"de {EXCEL_CELL_LIMIT} tecken som ryms i en Excelcell"
-        raise InputError(f"rad {row + 1}: texten är längre än {limit}; välj --output med ändelsen .csv.")
-    else:
-        sheet.write_string(row, column, text)

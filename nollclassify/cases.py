@@ -68,11 +68,6 @@ class Cases:
     def texts(self) -> list[str]:
         return list(self.fields["text"])
 
-    @property
-    def row_count(self) -> int:
-        """Rows that came in: accepted and rejected."""
-        return len(self.fields) + len(self.rejected)
-
 
 def known_headings(row: Sequence[str]) -> int:
     """How many cells are headings that are understood; 0 where none of them is the text's."""
@@ -86,7 +81,7 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     Args:
         path: the file; its ending tells the format.
         taxonomy: the causes that labels may name.
-        labelled: whether the column of causes is required.
+        labelled: whether the column of causes is required and read; else it is passed through unread.
 
     Raises:
         InputError: the file cannot be read, has no column of texts, or lacks the labels that are required.
@@ -103,7 +98,10 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     _check_texts(fields, original, columns, faults)
     _check_ids(fields, columns, faults)
     _check_dates(fields, columns, faults, excel=format_of(path) == "excel")
-    _check_causes(fields, columns, faults, taxonomy)
+    if labelled:
+        _check_causes(fields, columns, faults, taxonomy)
+    else:  # Perhaps somebody's own codes; the column goes out as it came in.
+        fields[["causes", "primary_cause"]] = ""
     accepted = faults.none()
     return Cases(
         path,
@@ -240,8 +238,8 @@ def parse_date(value: str, excel: bool = False) -> date | None:
     if excel and re.fullmatch(r"[2-6]\d{4}", value):
         return date(1899, 12, 30) + timedelta(days=int(value))
     value = re.sub(r"(?:[t ]| kl\.?)+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\s*(z|[+-]\d{2}:?\d{2})?$", "", value)
-    if match := re.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})", value):
-        return _date(match[1], match[3], match[4])
+    if match := re.fullmatch(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})(\d\d)(\d\d)", value):
+        return _date(match[1] or match[5], match[3] or match[6], match[4] or match[7])
     if match := re.fullmatch(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})(?:\s*[/.-]\s*|\s+)(\d{4})", value):
         return _date(match[3], match[2], match[1])
     if match := re.fullmatch(r"(?:den )?(\d{1,2})(?::?[ae])?\.? ([a-zåäö]{3,9})\.?,? (\d{4})", value):
@@ -273,9 +271,10 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
             faults.add(position, columns["causes"], f"okänd orsak; tillåtna är {', '.join(taxonomy.cause_ids)}")
         elif OTHER in ids and len(ids) > 1:
             faults.add(position, columns["causes"], "Övrigt kan inte stå bredvid en orsak; ta bort det ena")
-        elif unknown_primary or len(first) > 1 or not set(first) <= set(ids or [OTHER]):
-            faults.add(position, primary_heading, "huvudorsaken är inte en av radens orsaker; rätta den")
-        labels.append([i for i in dict.fromkeys([*first, *ids]) if i != OTHER])
+        elif unknown_primary or len(first) > 1:
+            faults.add(position, primary_heading, "huvudorsaken är ingen känd orsak, eller flera; rätta den")
+        # Who corrects the causes by hand seldom corrects the primary one too: the list of causes decides.
+        labels.append([i for i in dict.fromkeys([*(f for f in first if f in ids), *ids]) if i != OTHER])
     fields["causes"] = pd.Series([";".join(ids) for ids in labels], dtype="str")
     fields["primary_cause"] = pd.Series([ids[0] if ids else "" for ids in labels], dtype="str")
 

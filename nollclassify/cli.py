@@ -50,9 +50,6 @@ def main() -> None:
     except NollclassifyError as error:
         print(f"Fel: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("Avbrutet; inga halva filer har lämnats.", file=sys.stderr)
-        sys.exit(130)
 
 
 def _settings(taxonomy: str = "") -> Settings:
@@ -114,11 +111,9 @@ def train(
 
 def _print_training(result: Training) -> None:
     print(f"Modell {result.stored.version} i {result.directory}")
-    _print_scores(result.scores, result.stored.taxonomy)
+    _print_scores(result.scores, result.stored.taxonomy, "Träffsäkerhet på upphov utanför träningen")
     if len(result.rejected):
-        print(
-            f"{len(result.rejected)} rader i träningsfilerna kunde inte användas; de står i filernas .rejected-filer."
-        )
+        print(f"{len(result.rejected)} rader kunde inte användas; se filerna NAMN.rejected-in-training bredvid.")
     if result.decision is None:
         print("Modellen är inte registrerad.")
     elif result.decision.passed:
@@ -127,12 +122,12 @@ def _print_training(result: Training) -> None:
         print(f"Version {result.number} blev inte gällande modell: {result.decision.reason}.")
 
 
-def _print_scores(scores: Scores, taxonomy: Any) -> None:
+def _print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title=f"Träffsäkerhet på {scores.n} klagomål som modellen inte tränats på (95 % intervall)",
+        title=f"{title}, {scores.n} klagomål (95 % intervall)",
         title_justify="left",
     )
     for name in ("Orsak", "n", "Precision", "Täckning", "F1", "AP", "Kal.fel"):
@@ -213,7 +208,7 @@ def evaluate(
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
         return
     print(f"Modell {result.model_version}")
-    _print_scores(result.scores, stored.taxonomy)
+    _print_scores(result.scores, stored.taxonomy, "Träffsäkerhet")
     for title, parts in (("Kanal", result.by_channel), ("Produkt", result.by_product)):
         for name, part in parts.items():
             macro = part.micro_f1
@@ -260,13 +255,14 @@ def report(
         Path | None, typer.Option(metavar="FIL", help="Köp per månad och produkt, för tal per miljon köp.")
     ] = None,
     month: Annotated[str | None, typer.Option(metavar="ÅÅÅÅ-MM", help="Månad. [förval: den senaste]")] = None,
+    taxonomy: Taxonomy = "",
 ) -> None:
     """Sammanställ märkta klagomål per produkt och månad: webbsida, Excelbok och CSV."""
     with _steps() as progress:
         progress("sammanställer")
         from nollclassify.reporting import report as run
 
-        result = run(*labelled, output=output, purchases=purchases, month=month, settings=_settings())
+        result = run(*labelled, output=output, purchases=purchases, month=month, settings=_settings(taxonomy))
     print("\n".join(result.summary))
     print(f"Sida: {result.page}\nExcel: {result.workbook}\nCSV: {result.csv}")
     if result.n_rejected:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from nollclassify.atomic import replacing
 from nollclassify.labelling import Labelled, label
 from nollclassify.reporting import Breakdown, report
 from nollclassify.settings import Settings, load_settings
@@ -52,7 +53,6 @@ def demo(
 
 def copy_examples(folder: Path) -> None:
     """Copy the example month, its purchases and its measures to a folder, to look at and to try things on."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name in EXAMPLES:
-        with as_file(files("nollclassify") / "data" / name) as source:
-            shutil.copyfile(source, folder / name)
+        with as_file(files("nollclassify") / "data" / name) as source, replacing(folder / name) as target:
+            shutil.copyfile(source, target)

@@ -20,7 +20,7 @@ N_RESAMPLES = 1000
 # Fewer groups than this, and resampling them says nothing: the single texts are resampled instead.
 MIN_GROUPS = 8
 # Two texts are near-duplicates when at least half of their runs of three words are shared (Broder 1997).
-SHINGLE, NEAR = 3, 0.5
+SHINGLE, NEAR, MAX_SHARING = 3, 0.5, 200
 
 
 # --- what stays together -----------------------------------------------------------------------------------------
@@ -38,6 +38,10 @@ def near_duplicates(texts: Sequence[str]) -> list[tuple[int, int]]:
     columns = np.fromiter((index.setdefault(s, len(index)) for ss in shingles for s in ss), dtype=np.int64)
     sizes = np.array([len(ss) for ss in shingles], dtype=np.int64)
     rows = np.repeat(np.arange(len(texts)), sizes)
+    # A run that stands in very many texts is a phrase of the language, not a sign of copying.
+    common = np.bincount(columns, minlength=len(index) or 1)[columns] > MAX_SHARING
+    rows, columns = rows[~common], columns[~common]
+    sizes = np.bincount(rows, minlength=len(texts))
     incidence = sp.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(texts), len(index) or 1)).tocsr()
     shared = sp.triu(incidence @ incidence.T, k=1).tocoo()
     union = sizes[shared.row] + sizes[shared.col] - shared.data
@@ -140,7 +144,7 @@ def score(
     drawn = (weights @ by_group).reshape(len(weights), len(cause_ids), 3)
     counted = parts.sum(axis=0)
     right = (truth == decided).all(axis=1)
-    sizes = members.sum(axis=0)
+    sizes = np.asarray(members.sum(axis=0)).ravel()
     return Scores(
         n=len(truth),
         n_groups=members.shape[1],
@@ -152,13 +156,13 @@ def score(
     )
 
 
-def resampling(n: int, group: Sequence[int] | np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def resampling(n: int, group: Sequence[int] | np.ndarray | None, seed: int) -> tuple[np.ndarray, sp.csr_matrix]:
     """Bootstrap weights (n_resamples, n_groups) and membership (n, n_groups)."""
     number = np.arange(n) if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
     if number.max() + 1 < MIN_GROUPS:
         number = np.arange(n)
     members = sp.coo_matrix((np.ones(n), (np.arange(n), number))).tocsr()
-    return resampled_weights(members.shape[1], N_RESAMPLES, seed), np.asarray(members.todense())
+    return resampled_weights(members.shape[1], N_RESAMPLES, seed), members
 
 
 def f1_of(parts: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from nollclassify.evaluation import f1_of, resampling, score
 
@@ -26,10 +27,6 @@ class HeldOut:
     decided: np.ndarray
     group: np.ndarray
     cause_ids: tuple[str, ...]
-
-    def without(self, digests: Sequence[str]) -> HeldOut:
-        """Only the texts that are not among `digests`."""
-        return self.select([i for i, d in enumerate(self.digests) if d not in set(digests)])
 
     def select(self, at: Sequence[int]) -> HeldOut:
         """Only the texts at these positions."""
@@ -75,6 +72,8 @@ def gate(challenger: HeldOut, champion: HeldOut | None, rule: GateRule, seed: in
     floor = _floor(challenger, rule, seed)
     if champion is None or not floor.passed:
         return floor
+    if lost := [cause for cause in champion.cause_ids if cause not in challenger.cause_ids]:
+        return Decision(False, f"den nuvarande modellen känner {', '.join(lost)}, den nya gör det inte", {})
     ours, theirs = _shared(challenger, champion)
     n = len(ours.digests)
     if n < rule.min_texts:
@@ -130,7 +129,7 @@ def _paired_gate(ours: HeldOut, theirs: HeldOut, rule: GateRule, seed: int) -> D
     return Decision(not failures, "; ".join(failures) or better, figures)
 
 
-def _drawn_f1(held: HeldOut, weights: np.ndarray, members: np.ndarray) -> np.ndarray:
+def _drawn_f1(held: HeldOut, weights: np.ndarray, members: sp.csr_matrix) -> np.ndarray:
     parts = _parts(held)
     drawn = (weights @ (members.T @ parts.reshape(len(parts), -1))).reshape(len(weights), len(held.cause_ids), 3)
     return f1_of(drawn)

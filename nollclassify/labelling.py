@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nollclassify import swedish
-from nollclassify.case_files import format_of, write_table
+from nollclassify.case_files import format_of
+from nollclassify.case_writing import write_table
 from nollclassify.cases import Cases, read_cases, rejected_path
 from nollclassify.errors import InputError
 from nollclassify.model import prepare
@@ -71,8 +72,7 @@ def label(
     stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
     paths = [Path(file) for file in files]
     plan = list(zip(paths, _outputs(paths, output), strict=True))
-    for path, target in plan:
-        _check_output(path, target, force)
+    _check_outputs(plan, force)
     return [_label_file(path, target, stored, settings, progress) for path, target in plan]
 
 
@@ -90,12 +90,19 @@ def _ending(path: Path) -> str:
     return ".xlsx" if format_of(path) == "excel" else path.suffix
 
 
-def _check_output(path: Path, target: Path, force: bool) -> None:
-    format_of(target)
-    if target.resolve() == path.resolve():
-        raise InputError(f"{target}: resultatet kan inte skrivas över indata; välj ett annat namn med --output.")
-    if target.exists() and not force:
-        raise InputError(f"{target}: filen finns redan; ange --force för att ersätta den.")
+def _check_outputs(plan: Sequence[tuple[Path, Path]], force: bool) -> None:
+    """No file that will be written may be an input, be written twice, or be there already unless `force`."""
+    inputs, seen = {path.resolve() for path, _ in plan}, set()
+    for _, target in plan:
+        format_of(target)
+        for written in (target, rejected_path(target)):
+            if written.resolve() in inputs:
+                raise InputError(f"{written}: resultatet kan inte skrivas över indata; välj ett annat --output.")
+            if written.resolve() in seen:
+                raise InputError(f"{written}: två filer skulle få samma resultat; märk dem var för sig.")
+            if written.exists() and not force:
+                raise InputError(f"{written}: filen finns redan; ange --force för att ersätta den.")
+            seen.add(written.resolve())
 
 
 def _label_file(
@@ -104,18 +111,22 @@ def _label_file(
     cases = read_cases(path, stored.taxonomy)
     labels = label_texts(cases.texts, stored, settings, progress)
     rows = _joined(cases, labels)
-    write_table(rows, target, cases.delimiter)
     rejected = rejected_path(target)
     if len(cases.rejected):
         write_table(cases.rejected, rejected, cases.delimiter)
-        return Labelled(target, rejected, rows, cases.rejected)
-    rejected.unlink(missing_ok=True)
-    return Labelled(target, None, rows, cases.rejected)
+    else:
+        rejected.unlink(missing_ok=True)  # of an earlier labelling that is being replaced
+    write_table(rows, target, cases.delimiter)
+    return Labelled(target, rejected if len(cases.rejected) else None, rows, cases.rejected)
 
 
 def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
     """The columns that came in, then ours. An incoming column with one of our names is kept as `NAME_in`."""
-    original = cases.original.rename(columns={c: f"{c}_in" for c in cases.original.columns if c in labels.columns})
+    names = list(cases.original.columns)
+    for at in range(len(names)):
+        while names[at] in labels.columns or names.count(names[at]) > 1:
+            names[at] += "_in"
+    original = cases.original.set_axis(names, axis=1)
     ids = pd.DataFrame({} if cases.has_ids else {"case_id": cases.fields["case_id"]})
     return pd.concat([original, ids, labels], axis=1)
 

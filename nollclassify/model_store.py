@@ -73,44 +73,64 @@ def save_model(
     Raises:
         ModelError: the place cannot be written to.
     """
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        new.chmod(0o755)
-        try:
-            _write_parts(new, model, taxonomy, held_out)
-            manifest = _manifest(new, model, taxonomy, details)
-            (new / MANIFEST).write_text(_json(manifest), encoding="utf-8")
-            _put(new, directory)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    except OSError as error:
-        raise ModelError(f"{directory}: modellen kan inte sparas ({error.strerror}); välj en annan mapp.") from None
+    manifest: dict[str, Any] = {}
+
+    def fill(new: Path) -> None:
+        _write_parts(new, model, taxonomy, held_out)
+        manifest.update(_manifest(new, model, taxonomy, details))
+        (new / MANIFEST).write_text(_json(manifest), encoding="utf-8")
+
+    _replace(directory, fill)
     return StoredModel(model, taxonomy, held_out, manifest)
 
 
 def copy_model(source: Path, target: Path) -> None:
     """Verify a model directory and put a copy in `target`'s place."""
     load_model(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    new.chmod(0o755)
-    try:
+
+    def copy(new: Path) -> None:
         for name in (*_FILES, MANIFEST):
             shutil.copyfile(source / name, new / name)
-        _put(new, target)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+
+    _replace(target, copy)
+
+
+def check_place(directory: Path) -> None:
+    """Refuse a place that holds something else than a model; ModelError."""
+    if directory.exists() and (not directory.is_dir() or _holds_something_else(directory)):
+        raise ModelError(f"{directory}: finns redan och är ingen modell; välj en tom eller ny mapp.")
+
+
+def _holds_something_else(directory: Path) -> bool:
+    return any(directory.iterdir()) and not (directory / MANIFEST).exists()
+
+
+def _replace(directory: Path, fill: Callable[[Path], None]) -> None:
+    check_place(directory)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        new.chmod(0o755)
+        try:
+            fill(new)
+            _put(new, directory)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise ModelError(f"{directory}: modellen kan inte sparas ({error.strerror}); välj en annan mapp.") from None
 
 
 def _put(new: Path, directory: Path) -> None:
-    if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).exists():
-        raise ModelError(f"{directory}: mappen finns och är ingen modell; välj en tom eller ny mapp.")
     old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
     try:
         if directory.exists():
             directory.rename(old / "model")
-        new.rename(directory)
+        try:
+            new.rename(directory)
+        except OSError:
+            if (old / "model").exists():
+                (old / "model").rename(directory)
+            raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -187,6 +207,8 @@ def load_model(directory: Path) -> StoredModel:
     except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, SettingsError):
         raise _damaged(directory) from None
     _check_shapes(directory, model, held_out)
+    if model.cause_ids != taxonomy.cause_ids:
+        raise _damaged(directory)
     return StoredModel(model, taxonomy, held_out, manifest)
 
 

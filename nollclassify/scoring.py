@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nollclassify.atomic import write_text
-from nollclassify.cases import read_cases
+from nollclassify.cases import check_unique_ids, read_cases
 from nollclassify.errors import InputError
 from nollclassify.evaluation import Scores, groups, indicator, score
 from nollclassify.model_store import StoredModel, load_model
@@ -77,6 +77,7 @@ def evaluate(
     settings = settings or load_settings()
     stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
     every = [read_cases(Path(file), stored.taxonomy, labelled=True) for file in files]
+    check_unique_ids(every)
     fields = pd.concat([cases.fields for cases in every], ignore_index=True) if every else pd.DataFrame()
     if fields.empty:
         raise InputError(f"{', '.join(map(str, files))}: inga märkta klagomål att mäta på; ange en märkt fil.")

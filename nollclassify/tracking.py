@@ -148,10 +148,14 @@ class Tracking:
         """The number of the version that bears an alias, or None."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return str(self._client.get_model_version_by_alias(self.settings.registered_model, alias).version)
-        except MlflowException:
-            return None
+        with _clear_errors(self.uri):
+            try:
+                return str(self._client.get_model_version_by_alias(self.settings.registered_model, alias).version)
+            except MlflowException as error:
+                # Anything else, a store that is away for a moment say, must not pass for "there is no champion".
+                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    raise
+                return None
 
     def registered(self, number_or_alias: str) -> Registered:
         """A registered version with its model, verified; named by its number, `champion` or `challenger`."""

@@ -14,19 +14,21 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from nollclassify.case_files import write_table
-from nollclassify.cases import Cases, check_unique_ids, read_cases, rejected_path
+from nollclassify.case_files import format_of
+from nollclassify.case_writing import write_table
+from nollclassify.cases import Cases, check_unique_ids, read_cases
 from nollclassify.classifier import CANDIDATES, Candidate, ComplaintClassifier, split_folds
-from nollclassify.errors import InputError, ModelError, NollclassifyError
+from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.evaluation import Scores, groups, indicator, score, text_digest
 from nollclassify.gate import Decision, GateRule, HeldOut, gate
-from nollclassify.model_store import StoredModel, copy_model, load_model, save_model
+from nollclassify.model_store import StoredModel, check_place, copy_model, save_model
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 
 Progress = Callable[[str], None]
 MIN_EXAMPLES = 10
 N_FOLDS = 5
+MIN_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def train(
     """
     settings = settings or load_settings()
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
+    check_place(Path(output))
     data = _read([Path(path) for path in paths], taxonomy, starter, settings)
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
     started = time.monotonic()
@@ -131,7 +134,7 @@ def _read(paths: Sequence[Path], taxonomy: Taxonomy, starter: bool, settings: Se
     check_unique_ids(every)
     for cases in own:
         if len(cases.rejected):
-            write_table(cases.rejected, rejected_path(cases.path), cases.delimiter)
+            write_table(cases.rejected, _rejected_in_training(cases.path), cases.delimiter)
     fields = pd.concat([cases.fields for cases in every], ignore_index=True)
     weight = np.concatenate(
         [np.full(len(c.fields), settings.own_text_weight if starter and c in own else 1.0) for c in every]
@@ -149,6 +152,11 @@ def _read(paths: Sequence[Path], taxonomy: Taxonomy, starter: bool, settings: Se
         {cases.path.name: _data_digest(cases) for cases in every},
         pd.concat([cases.rejected for cases in own], ignore_index=True) if own else pd.DataFrame(),
     )
+
+
+def _rejected_in_training(path: Path) -> Path:
+    """Another name than that of the rows which labelling rejected: those are other rows."""
+    return path.with_name(f"{path.stem}.rejected-in-training{'.xlsx' if format_of(path) == 'excel' else path.suffix}")
 
 
 def _check_examples(Y: np.ndarray, taxonomy: Taxonomy) -> None:
@@ -187,7 +195,7 @@ def cross_validate(
     Returns:
         The held-out predictions, their probabilities (n, k), and the fold of each text (n,).
     """
-    folds = split_folds(Y, group, N_FOLDS, seed)
+    folds = _checked_folds(Y, group, taxonomy, seed)
     probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
     jobs = (
         delayed(_predict_fold)(texts, Y, group, weight, folds, fold, taxonomy.cause_ids, seed, candidates)
@@ -199,6 +207,22 @@ def cross_validate(
         progress(f"korsvalidering {number} av {folds.max() + 1}")
     digests = tuple(text_digest(text) for text in texts)
     return HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids), probabilities, folds
+
+
+def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: int) -> np.ndarray:
+    if len(np.unique(group)) < MIN_GROUPS:
+        raise InputError(
+            f"texter av minst {MIN_GROUPS} upphov behövs; fyll i kolumnen upphov rätt eller lämna den tom."
+        )
+    folds = split_folds(Y, group, N_FOLDS, seed)
+    for fold in np.unique(folds):
+        for cause, count in zip(taxonomy.causes, Y[folds != fold].sum(axis=0), strict=True):
+            if count < 2:
+                raise InputError(
+                    f"{cause.name_sv} ({cause.id}): nästan alla exempel har samma upphov, så att inget kan mätas; "
+                    "lägg till exempel av andra, eller lämna kolumnen upphov tom."
+                )
+    return folds
 
 
 def _predict_fold(
@@ -265,7 +289,8 @@ def _register(
     tracking = Tracking(settings)
     manifest = stored.manifest
     params = {"candidate": manifest["candidate"], "seed": manifest["training"]["seed"], "texts": len(data.texts)}
-    params |= {f"data.{name}": digest[:16] for name, digest in data.digests.items()}
+    # By number: a file's name may hold what MLflow refuses in a parameter's.
+    params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
     reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
     run_id, number = tracking.record(directory, params, metrics, reports)
     assert number is not None
@@ -348,11 +373,3 @@ def _apply(
     if passed:
         copy_model(directory, Path(settings.champion))
     tracking.decide(number, decision, passed, reason)
-
-
-def champion_version(settings: Settings) -> str | None:
-    """The version of the exported champion, or None where there is none that can be used."""
-    try:
-        return load_model(Path(settings.champion)).version
-    except ModelError:
-        return None

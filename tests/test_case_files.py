@@ -16,7 +16,8 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nollclassify.case_files import ENDINGS, EXCEL_ROW_LIMIT, Table, decode, read_table, write_table
+from nollclassify.case_files import ENDINGS, Table, decode, read_table
+from nollclassify.case_writing import EXCEL_ROW_LIMIT, write_table
 from nollclassify.cases import known_headings
 from nollclassify.errors import InputError
 

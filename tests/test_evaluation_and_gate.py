@@ -162,7 +162,15 @@ def test_too_few_shared_texts_never_pass() -> None:
 
 
 def test_causes_that_only_the_challenger_knows_are_not_held_against_it() -> None:
-    old = held_out(0.05, causes=("a", "c"))
-    decision = gate(held_out(0.05), old, GateRule())
+    whole = held_out(0.05)
+    old = HeldOut(whole.digests, whole.truth[:, :1], whole.decided[:, :1], whole.group, ("a",))
+    decision = gate(whole, old, GateRule())
+    assert decision.passed
     assert "a.f1_difference_low" in decision.figures
     assert "b.f1_difference_low" not in decision.figures
+
+
+def test_a_challenger_that_lost_a_cause_does_not_pass() -> None:
+    decision = gate(held_out(0.05), held_out(0.05, causes=("a", "c")), GateRule())
+    assert not decision.passed
+    assert decision.reason == "den nuvarande modellen känner c, den nya gör det inte"

@@ -188,3 +188,30 @@ def test_labelling_loads_neither_mlflow_nor_training_code(month: Path, stored: S
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_labelled_three_times_keeps_every_earlier_label(stored: StoredModel, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "satt i kö i timmar", "causes": "min egen"}\n', encoding="utf-8")
+    for name in ("b.jsonl", "c.jsonl", "d.jsonl"):
+        path = label(path, output=tmp_path / name, model=stored)[0].output
+    columns = read_table(path, known_headings).columns
+    assert [c for c in columns if c.startswith("causes")] == ["causes_in", "causes_in_in", "causes_in_in_in", "causes"]
+
+
+def test_no_file_of_the_user_is_deleted_or_written_over(stored: StoredModel, month: Path, tmp_path: Path) -> None:
+    mended = tmp_path / "mars.rejected.csv"
+    mended.write_text("text\nrättad\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"mars\.rejected\.csv: filen finns redan; ange --force"):
+        label(month, model=stored)
+    with pytest.raises(InputError, match=r"mars\.rejected\.csv: resultatet kan inte skrivas över indata"):
+        label(month, mended, model=stored, force=True)
+    assert mended.read_text(encoding="utf-8") == "text\nrättad\n"
+
+
+def test_two_files_of_one_name_do_not_become_one(stored: StoredModel, month: Path, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    twin = tmp_path / "b" / month.name
+    twin.write_bytes(month.read_bytes())
+    with pytest.raises(InputError, match="två filer skulle få samma resultat; märk dem var för sig"):
+        label(month, twin, output=tmp_path / "ut", model=stored)

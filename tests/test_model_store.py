@@ -53,7 +53,7 @@ def test_an_older_model_in_the_place_is_replaced_whole(stored: StoredModel, mode
 
 def test_a_folder_with_something_else_in_it_is_not_replaced(stored: StoredModel, tmp_path: Path) -> None:
     (tmp_path / "brev.txt").write_text("viktigt")
-    with pytest.raises(ModelError, match="mappen finns och är ingen modell; välj en tom eller ny mapp"):
+    with pytest.raises(ModelError, match="finns redan och är ingen modell; välj en tom eller ny mapp"):
         save_model(tmp_path, stored.model, stored.taxonomy, stored.held_out, {})
     assert (tmp_path / "brev.txt").read_text() == "viktigt"
 
@@ -121,8 +121,27 @@ def test_a_pickle_among_the_arrays_is_refused_and_not_run(model_copy: Path, monk
 
 
 def test_arrays_that_do_not_fit_together_are_refused(model_copy: Path) -> None:
-    edit(model_copy, cause_ids=["wait_time"])
-    assert refused(model_copy).endswith(DAMAGED)
+    ids = json.loads((model_copy / MANIFEST).read_text())["cause_ids"]
+    for other in (["wait_time"], ids[::-1]):
+        edit(model_copy, cause_ids=other)
+        assert refused(model_copy).endswith(DAMAGED)
+
+
+def test_a_failing_replacement_leaves_the_old_model(
+    stored: StoredModel, model_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, calls = Path.rename, []
+
+    def failing(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ModelError, match="modellen kan inte sparas"):
+        save_model(model_copy, stored.model, stored.taxonomy, stored.held_out, {})
+    assert load_model(model_copy).version == stored.version
 
 
 def test_a_link_out_of_the_directory_is_refused(model_copy: Path) -> None:

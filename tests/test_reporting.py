@@ -8,7 +8,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from nollclassify.case_files import write_table
+from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError
 from nollclassify.reporting import Breakdown, report
 from nollclassify.reporting.words import characteristic_words
@@ -78,7 +78,7 @@ def test_rates_are_per_million_purchases(breakdown: Breakdown) -> None:
     assert row["rate"] == pytest.approx(3.0)
     assert row["rate_low"] < 3 < row["rate_high"]
     assert pd.isna(
-        breakdown.table.set_index(["month", "product", "cause"]).loc[("2020-02", "Faktura", "wait_time"), "rate"]
+        breakdown.table.set_index(["month", "product", "cause"]).loc[("2020-02", "Alla produkter", "wait_time"), "rate"]
     )
 
 
@@ -148,3 +148,21 @@ def test_telling_words_stand_in_five_cases_and_name_nobody() -> None:
     assert {"kön", "väntade"} <= set(words["a"])
     assert {"skorna", "storlek"} <= set(words["b"])
     assert not [w for found in words.values() for w in found if "qvintus" in w or w == "unikum"]
+
+
+def test_a_product_with_few_complaints_is_not_shown_alone(breakdown: Breakdown) -> None:
+    february = breakdown.table[breakdown.table["month"] == "2020-02"]
+    assert set(february["product"]) == {"Alla produkter", "Produkter med få klagomål"}
+
+
+def test_the_same_file_twice_does_not_count_twice(labelled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(labelled.read_bytes())
+    with pytest.raises(InputError, match="har ett ärendenummer som också står i"):
+        report(labelled, copy, output=tmp_path / "ut")
+
+
+def test_an_output_that_is_a_file_is_one_sentence(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "ut").write_text("")
+    with pytest.raises(InputError, match="filen går inte att skriva"):
+        report(labelled, output=tmp_path / "ut")

@@ -44,7 +44,7 @@ def test_a_run_holds_parameters_metrics_reports_and_the_taxonomy(workplace: Work
     run = Tracking(SMALL).client.get_run(str(workplace.training.run_id))
     assert run.info.status == "FINISHED"
     assert run.data.params["candidate"] == "quick"
-    assert len(run.data.params["data.labelled.csv"]) == 16
+    assert len(run.data.params["data.1"]) == 16
     wanted = {"macro_f1", "wait_time.f1", "wait_time.calibration_error", "fold_0.macro_f1", "fold_3.wait_time.f1"}
     assert wanted <= set(run.data.metrics)
     artefacts = {a.path for a in Tracking(SMALL).client.list_artifacts(run.info.run_id)}
@@ -184,6 +184,16 @@ def test_a_cause_with_too_few_examples_says_how_many_it_needs(tmp_path: Path, st
         train(path, starter=False, register=False, settings=SMALL, candidates=QUICK)
 
 
+@pytest.mark.parametrize("authors", [["x"], ["x", *"abcdef"]])
+def test_examples_by_one_author_alone_are_refused(tmp_path: Path, taxonomy: Taxonomy, authors: list[str]) -> None:
+    rows = [f"{i};text nummer {i} om något;{authors[i % len(authors)]};" for i in range(80)]
+    rows += [f"e{c}{i};exempel {i} på {c};x;{c}" for c in taxonomy.cause_ids for i in range(12)]
+    path = tmp_path / "one.csv"
+    path.write_text("id;text;upphov;orsaker\n" + "\n".join(rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"lämna (kolumnen upphov|den) tom"):
+        train(path, starter=False, register=False, output=tmp_path / "m", settings=SMALL, candidates=QUICK)
+
+
 def test_no_texts_at_all_is_said() -> None:
     with pytest.raises(InputError, match="ange minst en märkt fil eller utelämna --no-starter"):
         train(starter=False)
@@ -197,7 +207,7 @@ def test_rejected_training_rows_are_written_beside_their_file(
     Path("egen.csv").write_text(broken, encoding="utf-8")
     result = train("egen.csv", starter=False, register=False, settings=SMALL, candidates=QUICK)
     assert list(result.rejected["rejected_column"]) == ["causes"]
-    assert "x1" in Path("egen.rejected.csv").read_text(encoding="utf-8-sig")
+    assert "x1" in Path("egen.rejected-in-training.csv").read_text(encoding="utf-8-sig")
 
 
 def test_the_starter_corpus_is_read_like_any_file(taxonomy: Taxonomy) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from nollclassify.atomic import replacing, write_text
-from nollclassify.case_files import write_sheet, write_table
-from nollclassify.cases import read_cases
+from nollclassify.case_writing import write_sheet, write_table
+from nollclassify.cases import check_unique_ids, read_cases
 from nollclassify.errors import InputError
 from nollclassify.estimation import poisson_rate
 from nollclassify.reporting.charts import cause_bars
@@ -64,6 +64,7 @@ def report(
     settings = settings or load_settings()
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
     many = [read_cases(Path(path), taxonomy, labelled=True) for path in labelled]
+    check_unique_ids(many)
     cases = case_table(many, taxonomy)
     if cases.empty:
         raise InputError(f"{', '.join(map(str, labelled))}: inga märkta klagomål att sammanställa; ange en märkt fil.")
@@ -71,7 +72,8 @@ def report(
     bought = read_purchases(Path(purchases), taxonomy) if purchases else None
     table = tidy_table(cases, taxonomy, bought, settings.min_cell)
     here, now = cases[cases["month"] == chosen], table[table["month"] == chosen]
-    summary = _summary(chosen, now)
+    undated = int((cases["month"] == NO_MONTH).sum()) if chosen != NO_MONTH else 0
+    summary = _summary(chosen, now, undated)
     folder = Path(output)
     page, workbook, csv = (folder / f"klagomal-{chosen.replace(' ', '-')}{end}" for end in (".html", ".xlsx", ".csv"))
     write_text(page, _page(chosen, now, here, summary, taxonomy, settings, (csv.name, workbook.name)))
@@ -93,7 +95,7 @@ def _month(cases: pd.DataFrame, wanted: str | None, labelled: Sequence[str | Pat
 # --- in words ----------------------------------------------------------------------------------------------------
 
 
-def _summary(month: str, now: pd.DataFrame) -> list[str]:
+def _summary(month: str, now: pd.DataFrame, undated: int) -> list[str]:
     rows: list[dict[Any, Any]] = now[now["product"] == ALL_PRODUCTS].to_dict("records")
     causes = [row for row in rows if row["cause"] != OTHER]
     sentences = [f"{rows[0]['cases']} klagomål i {month}."]
@@ -104,9 +106,12 @@ def _summary(month: str, now: pd.DataFrame) -> list[str]:
         share = _share(first)
         sentences.append(f"Vanligaste orsaken är {first['cause_name']}: {first['primary']} klagomål, {share} av alla.")
     rest = rows[-1]
-    sentences.append(f"{rest['primary']} klagomål ({_percent(rest['share'])}) har ingen av orsakerna.")
-    if few := [row["cause_name"] for row in causes if not row["shown"]]:
+    if rest["shown"]:
+        sentences.append(f"{rest['primary']} klagomål ({_percent(rest['share'])}) har ingen av orsakerna.")
+    if few := [row["cause_name"] for row in rows if not row["shown"]]:
         sentences.append(f"För få för att säga något: {', '.join(few)}.")
+    if undated:
+        sentences.append(f"{undated} klagomål i filerna saknar datum och är inte med i månaden.")
     return sentences
 
 

@@ -24,7 +24,9 @@ def cause_bars(counts: pd.DataFrame, names: Mapping[str, str]) -> str:
     matplotlib.use("svg")
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nollclassify", "font.family": "sans-serif"}):
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "nollclassify", "text.parse_math": False, "font.family": "sans-serif"}
+    ):
         figure = Figure(figsize=(9, 1.6 + 0.5 * len(counts)), layout="constrained")
         axes = figure.subplots()
         left = pd.Series(0, index=counts.index)

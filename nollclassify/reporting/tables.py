@@ -15,6 +15,7 @@ from nollclassify.estimation import poisson_rate, wilson
 from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy
 
 NO_MONTH, NO_PRODUCT, ALL_PRODUCTS = "utan datum", "Produkt saknas", "Alla produkter"
+FEW_PRODUCTS = "Produkter med få klagomål"
 METHOD = "antal enligt klassificeraren, inte korrigerat"
 _PURCHASE_HEADINGS = {
     "month": "month",
@@ -47,7 +48,8 @@ def _product(written: str, received: str, taxonomy: Taxonomy) -> str:
     if not written:
         return NO_PRODUCT
     found = taxonomy.find_product(written, date.fromisoformat(received) if received else None)
-    return taxonomy.product_name(found) if found else written
+    reserved = written in (ALL_PRODUCTS, FEW_PRODUCTS)
+    return taxonomy.product_name(found) if found else f"{written} (i filen)" if reserved else written
 
 
 def cause_names(taxonomy: Taxonomy) -> dict[str, str]:
@@ -58,13 +60,17 @@ def cause_names(taxonomy: Taxonomy) -> dict[str, str]:
 def tidy_table(cases: pd.DataFrame, taxonomy: Taxonomy, purchases: pd.DataFrame | None, min_cell: int) -> pd.DataFrame:
     """Every figure of the breakdown, one a row.
 
+    Products with fewer than `min_cell` cases in a month are put together.
+
     Columns: `month`, `product` (`Alla produkter` for the sum), `cause`, `cause_name`, `cases` (all of the month and
     product), `primary` (cases with this primary cause: they add up to `cases`), `mentioned` (cases that carry the
     cause at all), `share`, `share_low`, `share_high` (of `primary` in `cases`, 0 to 1, Wilson 95 %), `purchases`,
     `rate`, `rate_low`, `rate_high` (primary cases per million purchases, exact Poisson 95 %), `shown` (whether
     `primary` reaches `min_cell`, below which nothing is said), `method`.
     """
-    both = pd.concat([cases, cases.assign(product=ALL_PRODUCTS)], ignore_index=True)
+    sizes = cases.groupby(["month", "product"])["product"].transform("size")
+    pooled = cases.assign(product=cases["product"].where(sizes >= min_cell, FEW_PRODUCTS))
+    both = pd.concat([pooled, cases.assign(product=ALL_PRODUCTS)], ignore_index=True)
     exposure = _exposure(purchases)
     rows = []
     for (month, product), group in both.groupby(["month", "product"], sort=True):
