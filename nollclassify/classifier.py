@@ -7,7 +7,7 @@ part that is reported on has no say in anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from nollclassify.features import Vocabulary, features, learn_vocabulary
 from nollclassify.model import CauseModel, tokenise
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

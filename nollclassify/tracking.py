@@ -88,18 +88,16 @@ class Tracking:
         params: dict[str, Any],
         metrics: dict[str, float],
         reports: dict[str, dict[str, Any]],
-        register: bool = True,
-    ) -> tuple[str, str | None]:
+    ) -> tuple[str, str]:
         """Record a finished training: parameters, metrics, reports, taxonomy, and the model as a pyfunc.
 
         Args:
             directory: the model directory.
             params, metrics: plain values.
             reports: file name -> what the JSON file holds; figures only.
-            register: whether to make a registered version, with the alias `challenger`.
 
         Returns:
-            The run's id, and the version's number or None.
+            The run's id, and the number of the registered version, which gets the alias `challenger`.
         """
         import mlflow
 
@@ -115,7 +113,7 @@ class Tracking:
             for name, content in reports.items():
                 mlflow.log_dict(content, name)
             uri = self._log_model(directory, stored)
-            number = self._register(uri, stored) if register else None
+            number = self._register(uri, stored)
         return str(run.info.run_id), number
 
     def _log_model(self, directory: Path, stored: StoredModel) -> str:

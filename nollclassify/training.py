@@ -283,7 +283,7 @@ def _register(
     scores: Scores,
     metrics: dict[str, float],
     settings: Settings,
-) -> tuple[str, str | None, Decision]:
+) -> tuple[str, str, Decision]:
     from nollclassify.tracking import CHAMPION, Tracking
 
     tracking = Tracking(settings)
@@ -293,7 +293,6 @@ def _register(
     params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
     reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
     run_id, number = tracking.record(directory, params, metrics, reports)
-    assert number is not None
     champion = tracking.version_of(CHAMPION)
     theirs = _champion_on(data, tracking.registered(champion).stored) if champion else None
     decision = gate(stored.held_out, theirs, _rule(settings))

@@ -144,7 +144,7 @@ def test_the_tracking_address_of_the_environment_is_respected(
 def test_an_unreachable_store_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'a' / 'folder' / 'that' / 'is' / 'missing.db'}")
     (tmp_path / "a").write_text("")
-    with pytest.raises((TrackingError, OSError)):
+    with pytest.raises(TrackingError, match=r"^sqlite:///[^\n]*; kontrollera MLFLOW_TRACKING_URI och namnet\.$"):
         Tracking(SMALL)
 
 
