@@ -8,7 +8,7 @@ part that is reported on has no say in anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,12 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 
-from nollclassify.features import Vocabulary, features, learn_vocabulary
-from nollclassify.model import CauseModel, tokenise
+from nollclassify.features import Vocabulary, features, learn_vocabulary, passage_norms
+from nollclassify.model import PASSAGE, CauseModel, tokenise
+
+
+# Added to both counts of a log-count ratio.
+_SMOOTHING = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,15 @@ class Candidate:
     gram_sizes: tuple[int, int]
 
 
-CANDIDATES = (
-    Candidate("grams-2-5", 10.0, (2, 5)),
-    Candidate("grams-3-6", 10.0, (3, 6)),
-)
+# One, for each further one is a third of the training time; n-grams of 3 to 6 and weaker regularisation gained nothing.
+CANDIDATES = (Candidate("grams-2-5", 10.0, (2, 5)),)
 
 
 class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Several causes at once: logistic regression a cause on words, pairs and character n-grams.
+
+    Every feature is scaled by how unevenly it is spread over the cause and the rest (the log-count ratio of Wang
+    and Manning, Baselines and Bigrams, 2012), so that the words that tell are shrunk less than those that do not.
 
     Args:
         cause_ids: k ids, the columns of `Y`.
@@ -115,29 +120,35 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _out_of_fold(
         self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Decision scores of every candidate on the texts of the folds it was not fitted on, by its name."""
-        scores = {candidate.name: np.zeros(Y.shape) for candidate in self.candidates}
+        """Scores (n, k, 2) of every candidate on the texts of the folds it was not fitted on, by its name."""
+        scores = {candidate.name: np.zeros((*Y.shape, 2)) for candidate in self.candidates}
         for fold in range(folds.max() + 1):
             train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
             for sizes in dict.fromkeys(candidate.gram_sizes for candidate in self.candidates):
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
-                fitted, unseen = features(seen, vocabulary), features([words[i] for i in test], vocabulary)
+                fitted, norms = features(seen, vocabulary), passage_norms(seen, vocabulary, PASSAGE)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
-                    coefficients, intercepts = _fit_linear(fitted, Y[train], weight[train], candidate.C)
-                    scores[candidate.name][test] = np.asarray(unseen @ coefficients.T) + intercepts
+                    linear = _fit_linear(fitted, Y[train], weight[train], candidate.C)
+                    model = self._uncalibrated(vocabulary, *linear, norms)
+                    scores[candidate.name][test] = model.scores([words[i] for i in test])
         return scores
 
     def _final(self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, scores: np.ndarray) -> CauseModel:
-        vocabulary: Vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
-        coefficients, intercepts = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
-        calibration = np.array([_platt(scores[:, k], Y[:, k]) for k in range(Y.shape[1])])
-        model = CauseModel(
-            tuple(self.cause_ids), vocabulary, coefficients, intercepts, calibration, np.full(Y.shape[1], 0.5)
-        )
+        vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
+        linear = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
+        model = self._uncalibrated(vocabulary, *linear, passage_norms(words, vocabulary, PASSAGE))
+        model = replace(model, calibration=np.array([_platt(scores[:, k], Y[:, k]) for k in range(Y.shape[1])]))
         probabilities = model.calibrated(scores)
         thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
-        return CauseModel(tuple(self.cause_ids), vocabulary, coefficients, intercepts, calibration, thresholds)
+        return replace(model, thresholds=thresholds)
+
+    def _uncalibrated(
+        self, vocabulary: Vocabulary, coefficients: np.ndarray, intercepts: np.ndarray, norms: np.ndarray
+    ) -> CauseModel:
+        k = len(intercepts)
+        calibration, thresholds = np.tile([1.0, 0.0, 0.0], (k, 1)), np.full(k, 0.5)
+        return CauseModel(tuple(self.cause_ids), vocabulary, coefficients, intercepts, norms, calibration, thresholds)
 
 
 def _check(n_texts: int, Y: np.ndarray, cause_ids: tuple[str, ...]) -> None:
@@ -161,22 +172,38 @@ def split_folds(Y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> n
 def _fit_linear(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (k, n_features) and intercepts (k,)."""
     coefficients, intercepts = [], []
-    for k in range(Y.shape[1]):
+    for k, spread in enumerate(_spreads(matrix, Y, weight)):
         if len(np.unique(Y[:, k])) < 2:
             coefficients.append(np.zeros(matrix.shape[1]))
             intercepts.append(-5.0 if Y[0, k] == 0 else 5.0)
             continue
         fitted = LogisticRegression(C=C, class_weight="balanced", solver="liblinear", max_iter=1000, random_state=0)
-        fitted.fit(matrix, Y[:, k], sample_weight=weight)
-        coefficients.append(fitted.coef_[0])
+        fitted.fit(matrix @ sp.diags(spread), Y[:, k], sample_weight=weight)
+        coefficients.append(fitted.coef_[0] * spread)
         intercepts.append(float(fitted.intercept_[0]))
     return np.array(coefficients), np.array(intercepts)
 
 
-def _platt(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and shift that make a score a probability, fitted on out-of-fold scores (Platt 1999)."""
-    fitted = LogisticRegression(C=1e3).fit(scores[:, None], y)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+def _spreads(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The scale of each feature for each cause, shape (k, n_features).
+
+    Half of it is 1, half the size of the feature's log-count ratio over the mean size. Half and half held better on
+    unseen authors and on real reviews than the ratio alone or none of it.
+    """
+    present = matrix.copy()
+    present.data = np.ones_like(present.data)
+    inside = _SMOOTHING + present.T @ (Y * weight[:, None])
+    outside = _SMOOTHING + present.T @ ((1 - Y) * weight[:, None])
+    ratio = np.abs(np.log((inside / inside.sum(axis=0)) / (outside / outside.sum(axis=0)))).T
+    size = np.sqrt((ratio**2).mean(axis=1, keepdims=True))
+    spreads: np.ndarray = 0.5 + 0.5 * np.divide(ratio, size, out=np.ones_like(ratio), where=size > 0)
+    return spreads
+
+
+def _platt(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Slopes and shift that make a text's two scores a probability, fitted on out-of-fold scores (Platt 1999)."""
+    fitted = LogisticRegression(C=1e3).fit(scores, y)
+    return float(fitted.coef_[0, 0]), float(fitted.coef_[0, 1]), float(fitted.intercept_[0])
 
 
 def best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
@@ -189,4 +216,4 @@ def best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
 
 
 def _mean_precision(Y: np.ndarray, scores: np.ndarray) -> float:
-    return float(np.mean([average_precision_score(Y[:, k], scores[:, k]) for k in range(Y.shape[1])]))
+    return float(np.mean([average_precision_score(Y[:, k], scores[:, k, 0]) for k in range(Y.shape[1])]))

@@ -134,7 +134,9 @@ def counts(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
     n_words = len(vocabulary.words)
     known = _known(b, vocabulary.words) if len(b.word) else b.word
     words = _count(b.text[known >= 0], known[known >= 0], b.n_texts, n_words)
-    return sp.hstack([words, _pair_counts(b, vocabulary), gram_counts(b, vocabulary)], format="csr")
+    counted = sp.hstack([words, _pair_counts(b, vocabulary), gram_counts(b, vocabulary)], format="csr")
+    counted.sort_indices()  # one order of adding up, so that a text has the same score to the last bit in any batch
+    return counted
 
 
 def _pair_counts(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
@@ -187,6 +189,66 @@ def features(texts: Words, vocabulary: Vocabulary) -> sp.csr_matrix:
     return weigh(counts(batch(texts), vocabulary), vocabulary)
 
 
+# --- passages ----------------------------------------------------------------------------------------------------
+
+_PASSAGES_MEASURED = 1_000
+
+
+def passage_norms(texts: Words, vocabulary: Vocabulary, width: int) -> np.ndarray:
+    """The mean length of the two blocks' weights in a passage of `width` words, shape (2,).
+
+    Dividing by it puts a passage on the scale of a whole text, whose blocks have unit length. Passages have one
+    length, so a constant does, and a passage's score is a plain sum over its words.
+    """
+    passages = [words[at : at + width] for words in texts for at in range(0, max(len(words) - width, 0) + 1, width)]
+    passages = [p for p in passages if len(p) == width] or passages
+    weighted = counts(batch(passages[:: max(len(passages) // _PASSAGES_MEASURED, 1)]), vocabulary)
+    weighted = weighted @ sp.diags(vocabulary.idf.astype(float))
+    split = len(vocabulary.words) + len(vocabulary.pairs)
+    norms = [np.sqrt(block.multiply(block).sum(axis=1)).mean() for block in (weighted[:, :split], weighted[:, split:])]
+    return np.maximum(np.array(norms, dtype=float), 1e-9)
+
+
+def occurrence_scores(b: Batch, vocabulary: Vocabulary, coefficients: np.ndarray, norms: np.ndarray) -> np.ndarray:
+    """What each occurrence of a word adds to a passage's scores, shape (n_occurrences, k); pairs half to each word."""
+    n_words, n_pairs = len(vocabulary.words), len(vocabulary.pairs)
+    weights = (coefficients * vocabulary.idf / np.repeat(norms, [n_words + n_pairs, len(vocabulary.grams)])).T
+    if not len(b.word):
+        return np.zeros((0, weights.shape[1]))
+    index = {w: i for i, w in enumerate(vocabulary.words)}
+    place = np.array([index.get(w, -1) for w in b.distinct])
+    by_word = np.where((place >= 0)[:, None], weights[place], 0.0)
+    by_word += grams_by_word(b.distinct, vocabulary) @ weights[n_words + n_pairs :]
+    scores: np.ndarray = by_word[b.word]
+    if n_pairs and len(b.word) > 1:
+        second, pair = _pair_places(b, vocabulary)
+        halves = weights[n_words : n_words + n_pairs][pair] / 2
+        scores[second] += halves  # a position is the second word of one pair at most, and the first of one
+        scores[second - 1] += halves
+    return scores
+
+
+def best_passages(scores: np.ndarray, b: Batch, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of every text and column the highest sum over `width` neighbouring words (all of a shorter text).
+
+    Returns:
+        The sums, shape (n_texts, k), 0 for a text without words, and the first word of each passage, same shape.
+        Summed text by text, so that a text has the same score in any batch.
+    """
+    first = np.searchsorted(b.text, np.arange(b.n_texts + 1))
+    best, start = np.zeros((b.n_texts, scores.shape[1])), np.zeros((b.n_texts, scores.shape[1]), dtype=int)
+    for text in np.flatnonzero(np.diff(first)).tolist():
+        sums = np.cumsum(scores[first[text] : first[text + 1]], axis=0)
+        if len(sums) <= width:
+            best[text] = sums[-1]
+            continue
+        windows = sums[width - 1 :].copy()
+        windows[1:] -= sums[:-width]
+        start[text] = windows.argmax(axis=0)
+        best[text] = windows.max(axis=0)
+    return best, start
+
+
 def shared_weights(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
     """The feature matrix shared out over the single occurrences of words, shape (n_occurrences, n_features).
 
@@ -194,7 +256,6 @@ def shared_weights(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
     """
     occurring = _occurrences(b, vocabulary)
     counted = counts(b, vocabulary)
-    counted.sort_indices()
     weighted = weigh(counted, vocabulary)
     weighted.sort_indices()
     weighted.data /= counted.data

@@ -17,6 +17,10 @@ from nollclassify import features, privacy, swedish
 from nollclassify.features import Vocabulary
 
 
+# Words in a passage: about two clauses. 12 and 30 did no better on unseen authors and on real reviews.
+PASSAGE = 20
+
+
 def prepare(text: str) -> str:
     """The text as everything after sees it: repaired, and with personal data masked."""
     return privacy.mask(swedish.repair(text))
@@ -29,14 +33,18 @@ def tokenise(texts: Sequence[str]) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class CauseModel:
-    """One linear model a cause over a common vocabulary, each with its calibration and threshold.
+    """One linear model a cause over a common vocabulary, read twice: over the whole text, and over its best passage.
+
+    A long complaint has one clause that matters, and the rest of it dilutes the whole text's score. So the same
+    coefficients are also summed over every `PASSAGE` neighbouring words, and the best passage counts beside the whole.
 
     Attributes:
         cause_ids: k ids, in the order of all arrays.
         vocabulary: of n features.
         coefficients: shape (k, n).
-        intercepts: shape (k,).
-        calibration: shape (k, 2): probability = 1 / (1 + exp(-(a * score + b))) after Platt.
+        intercepts: shape (k,), of the whole text's scores.
+        passage_norms: shape (2,), the scale of a passage's two blocks of features.
+        calibration: shape (k, 3): probability = 1 / (1 + exp(-(a * whole + b * passage + c))) after Platt (1999).
         thresholds: shape (k,), 0 to 1: a cause is labelled when its probability reaches its threshold.
     """
 
@@ -44,22 +52,26 @@ class CauseModel:
     vocabulary: Vocabulary
     coefficients: np.ndarray
     intercepts: np.ndarray
+    passage_norms: np.ndarray
     calibration: np.ndarray
     thresholds: np.ndarray
 
     def scores(self, words: Sequence[Sequence[str]]) -> np.ndarray:
-        """Decision scores of tokenised texts before calibration, shape (n_texts, k)."""
-        matrix = features.features(words, self.vocabulary)
-        scores: np.ndarray = np.asarray(matrix @ self.coefficients.T) + self.intercepts
-        return scores
+        """Scores of tokenised texts before calibration, shape (n_texts, k, 2): whole text, best passage."""
+        batch = features.batch(words)
+        matrix = features.weigh(features.counts(batch, self.vocabulary), self.vocabulary)
+        whole = np.asarray(matrix @ self.coefficients.T) + self.intercepts
+        passage, _ = features.best_passages(self._by_occurrence(batch), batch, PASSAGE)
+        return np.stack([whole, passage], axis=2)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Calibrated probabilities of raw texts, shape (n_texts, k), 0 to 1."""
         return self.calibrated(self.scores(tokenise(texts)))
 
     def calibrated(self, scores: np.ndarray) -> np.ndarray:
-        """Probabilities of decision scores, same shape."""
-        probabilities: np.ndarray = expit(scores * self.calibration[:, 0] + self.calibration[:, 1])
+        """Probabilities, shape (n_texts, k), of scores, shape (n_texts, k, 2)."""
+        a = self.calibration
+        probabilities: np.ndarray = expit(scores[..., 0] * a[:, 0] + scores[..., 1] * a[:, 1] + a[:, 2])
         return probabilities
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
@@ -74,13 +86,30 @@ class CauseModel:
     def _known_words(self) -> frozenset[str]:
         return frozenset(self.vocabulary.words)
 
-    def contributions(self, words: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """What each word adds to each cause's score: for each text an array of shape (n_words, k).
+    @property
+    def baseline(self) -> np.ndarray:
+        """The log-odds of each cause for a text that says nothing, shape (k,)."""
+        baseline: np.ndarray = self.calibration[:, 0] * self.intercepts + self.calibration[:, 2]
+        return baseline
 
-        Exact, for the model is linear: the column sums are `scores` minus the intercepts. A feature that occurs
-        several times gives each occurrence an equal part; a pair gives half to each of its words.
+    def contributions(self, words: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """What each word adds to the log-odds of each cause: for each text an array of shape (n_words, k).
+
+        Exact, for the model is linear: the column sums and `baseline` give the log-odds. A feature that occurs
+        several times gives each occurrence an equal part; a pair gives half to each of its words; words of the best
+        passage count in the passage as well.
         """
-        shared = features.shared_weights(features.batch(words), self.vocabulary)
-        by_occurrence = np.asarray(shared @ self.coefficients.T)
-        ends = np.cumsum([len(w) for w in words])[:-1]
-        return np.split(by_occurrence, ends)
+        batch = features.batch(words)
+        shared = features.shared_weights(batch, self.vocabulary)
+        whole = np.asarray(shared @ self.coefficients.T) * self.calibration[:, 0]
+        passage = self._by_occurrence(batch)
+        _, start = features.best_passages(passage, batch, PASSAGE)
+        lengths = np.array([len(w) for w in words], dtype=int)
+        first = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        position = np.arange(len(batch.word)) - first
+        inside = (position[:, None] >= start[batch.text]) & (position[:, None] < start[batch.text] + PASSAGE)
+        parts = whole + np.where(inside, passage, 0.0) * self.calibration[:, 1]
+        return np.split(parts, np.cumsum(lengths)[:-1])
+
+    def _by_occurrence(self, batch: features.Batch) -> np.ndarray:
+        return features.occurrence_scores(batch, self.vocabulary, self.coefficients, self.passage_norms)

@@ -31,7 +31,7 @@ from nollclassify.gate import HeldOut
 from nollclassify.model import CauseModel
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
 
-FORMAT = 1
+FORMAT = 2
 KIND = "nollclassify-model"
 MANIFEST = "manifest.json"
 _FILES = ("arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json")
@@ -141,6 +141,7 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         directory / "arrays.npz",
         coefficients=model.coefficients,
         intercepts=model.intercepts,
+        passage_norms=model.passage_norms,
         calibration=model.calibration,
         thresholds=model.thresholds,
         idf=v.idf,
@@ -192,7 +193,7 @@ def load_model(directory: Path) -> StoredModel:
     """Verify a model directory and load it. Nothing in it is run.
 
     Raises:
-        ModelError: it is missing, is not a model directory, has a newer format, or was cut off or changed.
+        ModelError: it is missing, is not a model directory, has another format, or was cut off or changed.
     """
     manifest = read_manifest(directory)
     try:
@@ -213,7 +214,7 @@ def load_model(directory: Path) -> StoredModel:
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """What a model directory says of itself; ModelError where it is missing, foreign or of a newer format."""
+    """What a model directory says of itself; ModelError where it is missing, foreign or of another format."""
     path = directory / MANIFEST
     if not path.is_file():
         raise ModelError(
@@ -227,6 +228,8 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise ModelError(f"{directory}: mappen är inte en modell från nollclassify; ange en annan med --model.")
     if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
         raise ModelError(f"{directory}: modellen har ett nyare format än {FORMAT}; uppdatera nollclassify.")
+    if manifest["format"] < FORMAT:
+        raise ModelError(f"{directory}: modellen är gjord av en äldre nollclassify; kör `nollclassify train` igen.")
     _check_manifest(directory, manifest)
     return manifest
 
@@ -257,7 +260,7 @@ def _model(cause_ids: tuple[str, ...], names: dict[str, list[str]], arrays: dict
     vocabulary = Vocabulary(
         tuple(map(str, names["words"])), arrays["pairs"], tuple(map(str, names["grams"])), arrays["idf"], (low, high)
     )
-    parts = (arrays[name] for name in ("coefficients", "intercepts", "calibration", "thresholds"))
+    parts = (arrays[name] for name in ("coefficients", "intercepts", "passage_norms", "calibration", "thresholds"))
     return CauseModel(cause_ids, vocabulary, *parts)
 
 
@@ -271,7 +274,8 @@ def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None
     wanted = [
         (model.coefficients, (k, v.n_features), "f"),
         (model.intercepts, (k,), "f"),
-        (model.calibration, (k, 2), "f"),
+        (model.passage_norms, (2,), "f"),
+        (model.calibration, (k, 3), "f"),
         (model.thresholds, (k,), "f"),
         (v.idf, (v.n_features,), "f"),
         (v.pairs, (len(v.pairs), 2), "i"),

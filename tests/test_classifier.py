@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 from sklearn.base import clone
 
 from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
@@ -48,7 +49,7 @@ def test_a_heavier_text_counts_more() -> None:
     light, heavy = (
         ComplaintClassifier(("a",), QUICK, n_folds=2, min_texts=1)
         .fit(texts, Y, sample_weight=np.array([1, 1, 1, 1, w, 1]))
-        .model_.scores(tokenise(["kön skorna"]))[0, 0]
+        .model_.scores(tokenise(["kön skorna"]))[0, 0, 0]
         for w in (1, 50)
     )
     assert heavy > light
@@ -82,9 +83,24 @@ def test_the_threshold_lies_where_f1_is_best() -> None:
 
 def test_the_words_of_a_text_explain_its_whole_score(stored: StoredModel, starter: pd.DataFrame) -> None:
     words = tokenise(starter["text"].tolist()[:60])
-    scores = stored.model.scores(words)
-    for row, parts in zip(scores, stored.model.contributions(words), strict=True):
-        assert np.allclose(parts.sum(axis=0) + stored.model.intercepts, row, atol=1e-9)
+    log_odds = logit(stored.model.calibrated(stored.model.scores(words)))
+    for row, parts in zip(log_odds, stored.model.contributions(words), strict=True):
+        assert np.allclose(parts.sum(axis=0) + stored.model.baseline, row, atol=1e-6)
+
+
+def test_one_clause_is_heard_in_a_long_text(stored: StoredModel) -> None:
+    clause = "har mejlat kundtjänst tre gånger men ingen svarar"
+    around = "soffan är grön och står i vardagsrummet bredvid lampan som vi fick av min moster förra sommaren " * 3
+    whole, passage = stored.model.scores(tokenise([clause, around + clause + " " + around]))[:, -1].T
+    assert whole[1] < whole[0] - 1
+    assert passage[1] > passage[0] - 0.5
+
+
+def test_a_text_has_the_same_probabilities_alone_and_in_any_batch(stored: StoredModel, starter: pd.DataFrame) -> None:
+    texts = starter["text"].tolist()[:40]
+    together = stored.model.probabilities([*texts, *reversed(texts)])
+    assert np.array_equal(together[:40], np.concatenate([stored.model.probabilities([text]) for text in texts]))
+    assert np.array_equal(together[:40], together[40:][::-1])
 
 
 def test_a_model_holds_no_number_and_no_planted_person(starter: pd.DataFrame, taxonomy) -> None:

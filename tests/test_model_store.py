@@ -85,7 +85,12 @@ def test_a_foreign_directory_is_refused(model_copy: Path) -> None:
 
 def test_a_newer_format_is_refused(model_copy: Path) -> None:
     edit(model_copy, format=999)
-    assert refused(model_copy).endswith("modellen har ett nyare format än 1; uppdatera nollclassify.")
+    assert refused(model_copy).endswith("modellen har ett nyare format än 2; uppdatera nollclassify.")
+
+
+def test_an_older_format_is_refused(model_copy: Path) -> None:
+    edit(model_copy, format=1)
+    assert refused(model_copy).endswith("modellen är gjord av en äldre nollclassify; kör `nollclassify train` igen.")
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json"])
