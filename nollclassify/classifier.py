@@ -19,12 +19,15 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 
-from nollclassify.features import Vocabulary, features, learn_vocabulary, passage_norms
-from nollclassify.model import PASSAGE, CauseModel, tokenise
-
+from nollclassify.features import Vocabulary, batch, features, known_pair_share, learn_vocabulary, passage_norms
+from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, tokenise
 
 # Added to both counts of a log-count ratio.
 _SMOOTHING = 0.5
+# Fewer texts than this are not judged by their share.
+_MIN_ABOVE = 20
+# A threshold that no probability reaches.
+_NEVER = 1.01
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,12 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = np.ones(len(words)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         keys = np.arange(len(words)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         folds = split_folds(Y, keys, self.n_folds, self.seed)
-        scores = self._out_of_fold(words, Y, weight, folds)
+        scores, known = self._out_of_fold(words, Y, weight, folds)
         self.candidate_scores_ = {name: _mean_precision(Y, s) for name, s in scores.items()}
         self.candidate_ = max(self.candidates, key=lambda c: self.candidate_scores_[c.name])
-        self.model_ = self._final(words, Y, weight, scores[self.candidate_.name])
+        long = np.array([len(w) >= MIN_PAIRED for w in words])
+        familiar = float(np.quantile(known[long], 0.01)) if long.any() else 0.0
+        self.model_ = self._final(words, Y, weight, scores[self.candidate_.name], familiar)
         self.classes_ = np.arange(2)
         return self
 
@@ -119,8 +124,9 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _out_of_fold(
         self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Scores (n, k, 2) of every candidate on the texts of the folds it was not fitted on, by its name."""
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Of texts of folds not fitted on: each candidate's scores (n, k, 2) by its name; share of known pairs (n,)."""
+        known = np.zeros(len(words))
         scores = {candidate.name: np.zeros((*Y.shape, 2)) for candidate in self.candidates}
         for fold in range(folds.max() + 1):
             train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
@@ -128,27 +134,39 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
                 fitted, norms = features(seen, vocabulary), passage_norms(seen, vocabulary, PASSAGE)
+                held_out = [words[i] for i in test]
+                known[test] = known_pair_share(batch(held_out), vocabulary)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
                     linear = _fit_linear(fitted, Y[train], weight[train], candidate.C)
                     model = self._uncalibrated(vocabulary, *linear, norms)
-                    scores[candidate.name][test] = model.scores([words[i] for i in test])
-        return scores
+                    scores[candidate.name][test] = model.scores(held_out)
+        return scores, known
 
-    def _final(self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, scores: np.ndarray) -> CauseModel:
+    def _final(
+        self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, scores: np.ndarray, familiar: float
+    ) -> CauseModel:
         vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
         linear = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
         model = self._uncalibrated(vocabulary, *linear, passage_norms(words, vocabulary, PASSAGE))
         model = replace(model, calibration=np.array([_platt(scores[:, k], Y[:, k]) for k in range(Y.shape[1])]))
         probabilities = model.calibrated(scores)
         thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
-        return replace(model, thresholds=thresholds)
+        strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
+        model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
+        return replace(model, certain=_certain(model, probabilities, Y), familiar=familiar)
 
     def _uncalibrated(
         self, vocabulary: Vocabulary, coefficients: np.ndarray, intercepts: np.ndarray, norms: np.ndarray
     ) -> CauseModel:
         k = len(intercepts)
         calibration, thresholds = np.tile([1.0, 0.0, 0.0], (k, 1)), np.full(k, 0.5)
-        return CauseModel(tuple(self.cause_ids), vocabulary, coefficients, intercepts, norms, calibration, thresholds)
+        never = {
+            "strict_thresholds": np.full((k, len(PRECISIONS)), _NEVER),
+            "certain": np.full(len(PRECISIONS), _NEVER),
+        }
+        none: dict[str, Any] = {**never, "exclusive": np.zeros((k, k), dtype=bool), "familiar": 0.0}
+        ids = tuple(self.cause_ids)
+        return CauseModel(ids, vocabulary, coefficients, intercepts, norms, calibration, thresholds, **none)
 
 
 def _check(n_texts: int, Y: np.ndarray, cause_ids: tuple[str, ...]) -> None:
@@ -213,6 +231,38 @@ def best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
     f1 = 2 * (chosen & (y[:, None] == 1)).sum(axis=0) / np.maximum(chosen.sum(axis=0) + y.sum(), 1)
     smooth = np.convolve(np.pad(f1, 3, mode="edge"), np.ones(7) / 7, mode="valid")
     return float(grid[smooth.argmax()])
+
+
+def strict_thresholds(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """For each of `PRECISIONS` the lowest threshold that reaches it on these texts, shape (20,)."""
+    return _lowest(probabilities, y == 1)
+
+
+def _certain(model: CauseModel, probabilities: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """For each of `PRECISIONS` the lowest confidence from which that share of label sets is right, shape (20,)."""
+    levels = []
+    for at, precision in enumerate(PRECISIONS):
+        strict, _ = model.at_precision(precision)
+        right = (strict.decide(probabilities) == (Y == 1)).all(axis=1)
+        levels.append(_lowest(strict.confidence(probabilities), right)[at])
+    return np.array(levels)
+
+
+def _lowest(values: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """For each of `PRECISIONS` the lowest value from which on at least that share is right; above 1 where none is."""
+    order = np.argsort(-values, kind="stable")
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    share[: min(_MIN_ABOVE, len(share)) - 1] = 0  # a handful at the top says nothing
+    reached = [np.flatnonzero(share >= precision) for precision in PRECISIONS]
+    return np.array([values[order[r[-1]]] if len(r) else _NEVER for r in reached])
+
+
+def _exclusive(Y: np.ndarray) -> np.ndarray:
+    """Pairs of causes that stand together in less than a quarter of the texts that chance would give, shape (k, k)."""
+    together = Y.T @ Y
+    expected = np.outer(Y.sum(axis=0), Y.sum(axis=0)) / len(Y)
+    exclusive: np.ndarray = (expected >= _MIN_ABOVE) & (together < 0.25 * expected)
+    return exclusive
 
 
 def _mean_precision(Y: np.ndarray, scores: np.ndarray) -> float:

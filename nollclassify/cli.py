@@ -112,6 +112,9 @@ def train(
 def _print_training(result: Training) -> None:
     print(f"Modell {result.stored.version} i {result.directory}")
     _print_scores(result.scores, result.stored.taxonomy, "Träffsäkerhet på upphov utanför träningen")
+    from nollclassify.behaviours import by_kind
+
+    _print_behaviours(by_kind(result.stored.held_out.behaviours))
     if len(result.rejected):
         print(f"{len(result.rejected)} rader kunde inte användas; se filerna NAMN.rejected-in-training bredvid.")
     if result.decision is None:
@@ -155,6 +158,10 @@ def label(
     ] = None,
     model: Model = "",
     force: Annotated[bool, typer.Option("--force", help="Ersätt en resultatfil som redan finns.")] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(metavar="TAL", help="0.80 till 0.99: märk bara det som är rätt så ofta; resten till granskning."),
+    ] = None,
 ) -> None:
     """Märk klagomål med orsaker. Varje rad hamnar i den märkta filen eller, med skäl, i den avvisade."""
     from rich.progress import Progress
@@ -170,6 +177,7 @@ def label(
             output=output,
             model=directory,
             force=force,
+            precision=precision,
             settings=settings,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
@@ -216,6 +224,7 @@ def evaluate(
     if result.too_few:
         print(f"För få för att säga något: {', '.join(result.too_few)}")
     _print_confusion(result.scores)
+    _print_behaviours(result.behaviours)
     if result.n_seen:
         print(f"Obs! {result.n_seen} av texterna fanns i modellens träning; för dem är måtten för bra.")
     if result.n_rejected:
@@ -225,6 +234,14 @@ def evaluate(
 def _print_confusion(scores: Scores) -> None:
     print("Huvudorsak: rätt svar (rad) mot modellens (kolumn)")
     print(scores.confusion.to_string())
+
+
+def _print_behaviours(table: Any) -> None:
+    from nollclassify.behaviours import KINDS_SV
+
+    print("Beteendesviten: andel fall där varje text får just sina orsaker (95 % intervall)")
+    for row in table.to_dict("records"):
+        print(f"  {KINDS_SV[row['kind']]}: {row['share']:.2f} ({row['low']:.2f}–{row['high']:.2f}), {row['n']} fall")
 
 
 @app.command(epilog='Exempel: nollclassify promote 3 --reason "granskad av analysgruppen"')

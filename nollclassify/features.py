@@ -155,6 +155,17 @@ def _pair_places(b: Batch, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarr
     return second[hit], place[hit]
 
 
+def known_pair_share(b: Batch, vocabulary: Vocabulary) -> np.ndarray:
+    """The share of each text's pairs of neighbouring words that the vocabulary holds, shape (n_texts,); 1 for none."""
+    lengths = np.bincount(b.text, minlength=b.n_texts)
+    if not len(vocabulary.pairs) or len(b.word) < 2:
+        return np.where(lengths > 1, 0.0, 1.0)
+    second, _ = _pair_places(b, vocabulary)
+    known = np.bincount(b.text[second], minlength=b.n_texts)
+    share: np.ndarray = np.where(lengths > 1, known / np.maximum(lengths - 1, 1), 1.0)
+    return share
+
+
 def gram_counts(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
     """The n-gram block of `counts`."""
     by_word = grams_by_word(b.distinct, vocabulary)
@@ -205,8 +216,11 @@ def passage_norms(texts: Words, vocabulary: Vocabulary, width: int) -> np.ndarra
     weighted = counts(batch(passages[:: max(len(passages) // _PASSAGES_MEASURED, 1)]), vocabulary)
     weighted = weighted @ sp.diags(vocabulary.idf.astype(float))
     split = len(vocabulary.words) + len(vocabulary.pairs)
-    norms = [np.sqrt(block.multiply(block).sum(axis=1)).mean() for block in (weighted[:, :split], weighted[:, split:])]
-    return np.maximum(np.array(norms, dtype=float), 1e-9)
+    lengths = [
+        np.sqrt(block.multiply(block).sum(axis=1)).mean() for block in (weighted[:, :split], weighted[:, split:])
+    ]
+    norms: np.ndarray = np.maximum(np.array(lengths, dtype=float), 1e-9)
+    return norms
 
 
 def occurrence_scores(b: Batch, vocabulary: Vocabulary, coefficients: np.ndarray, norms: np.ndarray) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from nollclassify.evaluation import f1_of, resampling, score
+from nollclassify.behaviours import KINDS_SV, kind_of
+from nollclassify.estimation import resampled_weights
+from nollclassify.evaluation import N_RESAMPLES, f1_of, resampling, score
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class HeldOut:
         truth, decided: shape (n, k), 0 or 1.
         group: n group numbers.
         cause_ids: k ids.
+        behaviours: name of each group of the behaviour suite -> whether the final model passes it.
     """
 
     digests: tuple[str, ...]
@@ -27,12 +30,14 @@ class HeldOut:
     decided: np.ndarray
     group: np.ndarray
     cause_ids: tuple[str, ...]
+    behaviours: Mapping[str, bool] = field(default_factory=dict)
 
     def select(self, at: Sequence[int]) -> HeldOut:
         """Only the texts at these positions."""
         chosen = np.asarray(at, dtype=int)
         digests = tuple(self.digests[i] for i in chosen)
-        return HeldOut(digests, self.truth[chosen], self.decided[chosen], self.group[chosen], self.cause_ids)
+        truth, decided, group = self.truth[chosen], self.decided[chosen], self.group[chosen]
+        return replace(self, digests=digests, truth=truth, decided=decided, group=group)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class GateRule:
         min_cause_texts: a cause with fewer examples is not judged alone.
         min_macro_f1: what the lower end of the interval of macro-F1 must reach.
         margin, cause_margin: how much worse than the champion the one-sided 95 % bound may be, overall and per cause.
+        behaviour_margin: the same for the share of groups that pass, for each kind of behaviour.
+        min_groups: a kind of behaviour with fewer groups is not judged.
     """
 
     min_texts: int = 200
@@ -51,6 +58,8 @@ class GateRule:
     min_macro_f1: float = 0.5
     margin: float = 0.02
     cause_margin: float = 0.05
+    behaviour_margin: float = 0.1
+    min_groups: int = 30
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,8 @@ def gate(challenger: HeldOut, champion: HeldOut | None, rule: GateRule, seed: in
 
     The lower end of the challenger's macro-F1 must reach `rule.min_macro_f1`. Where there is a champion, the
     difference is resampled in pairs, whole groups at a time, and its one-sided 95 % lower bound must stay above
-    `-rule.margin`, and for every cause that is frequent enough above `-rule.cause_margin`.
+    `-rule.margin`, for every cause that is frequent enough above `-rule.cause_margin`, and for every kind of
+    behaviour above `-rule.behaviour_margin`.
     """
     floor = _floor(challenger, rule, seed)
     if champion is None or not floor.passed:
@@ -106,8 +116,8 @@ def _shared(challenger: HeldOut, champion: HeldOut) -> tuple[HeldOut, HeldOut]:
     other = [champion.cause_ids.index(c) for c in both]
     truth = ours.truth[:, mine]
     return (
-        HeldOut(ours.digests, truth, ours.decided[:, mine], ours.group, tuple(both)),
-        HeldOut(ours.digests, truth, theirs.decided[:, other], ours.group, tuple(both)),
+        replace(ours, truth=truth, decided=ours.decided[:, mine], cause_ids=tuple(both)),
+        replace(theirs, truth=truth, decided=theirs.decided[:, other], group=ours.group, cause_ids=tuple(both)),
     )
 
 
@@ -125,8 +135,24 @@ def _paired_gate(ours: HeldOut, theirs: HeldOut, rule: GateRule, seed: int) -> D
         figures[f"{cause}.f1_difference_low"] = low
         if ours.truth[:, k].sum() >= rule.min_cause_texts and low < -rule.cause_margin:
             failures.append(f"{cause} kan vara {_number(-low)} sämre")
+    for kind, low in _behaviour_lows(ours, theirs, rule, seed).items():
+        figures[f"behaviour.{kind}.difference_low"] = low
+        if low < -rule.behaviour_margin:
+            failures.append(f"{KINDS_SV[kind]} kan vara {_number(-low)} sämre")
     better = f"inte sämre än den nuvarande modellen på {len(ours.digests)} gemensamma provtexter"
     return Decision(not failures, "; ".join(failures) or better, figures)
+
+
+def _behaviour_lows(ours: HeldOut, theirs: HeldOut, rule: GateRule, seed: int) -> dict[str, float]:
+    """The one-sided 95 % bound of the difference in passed groups, for each kind with enough groups in common."""
+    lows = {}
+    for kind in KINDS_SV:
+        both = [g for g in ours.behaviours if g in theirs.behaviours and kind_of(g) == kind]
+        if len(both) >= rule.min_groups:
+            gain = np.array([float(ours.behaviours[g]) - float(theirs.behaviours[g]) for g in both])
+            drawn = resampled_weights(len(both), N_RESAMPLES, seed) @ gain / len(both)
+            lows[kind] = float(np.quantile(drawn, 0.05))
+    return lows
 
 
 def _drawn_f1(held: HeldOut, weights: np.ndarray, members: sp.csr_matrix) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ def label(
     output: str | Path | None = None,
     model: str | Path | StoredModel | None = None,
     force: bool = False,
+    precision: float | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> list[Labelled]:
@@ -58,6 +59,8 @@ def label(
         output: the labelled file (or, for several files, a folder); by default beside the input, `NAME.labelled.END`.
         model: a model directory or a loaded model; by default the champion of the settings.
         force: replace an output that is already there.
+        precision: 0.80 to 0.99: label a cause only with this precision, and leave to review whatever keeps the
+            label sets of the rest from being wholly right in this share. By default thresholds are those of best F1.
         settings: by default those of the working directory.
         progress: called with the rows done and the rows in all.
 
@@ -70,10 +73,21 @@ def label(
     """
     settings = settings or load_settings()
     stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
+    stored, settings = _at_precision(stored, settings, precision)
     paths = [Path(file) for file in files]
     plan = list(zip(paths, _outputs(paths, output), strict=True))
     _check_outputs(plan, force)
     return [_label_file(path, target, stored, settings, progress) for path, target in plan]
+
+
+def _at_precision(stored: StoredModel, settings: Settings, precision: float | None) -> tuple[StoredModel, Settings]:
+    if precision is None:
+        return stored, settings
+    try:
+        strict, level = stored.model.at_precision(precision)
+    except ValueError:
+        raise InputError(f"--precision {precision}: ange ett tal från 0.80 till 0.99.") from None
+    return replace(stored, model=strict), replace(settings, review_below=level)
 
 
 def _outputs(paths: Sequence[Path], output: str | Path | None) -> list[Path]:
@@ -158,9 +172,10 @@ def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) 
     unreadable = [_unreadable(row) for row in words]
     decided = model.decide(probabilities) & ~np.array([bool(u) for u in unreadable], dtype=bool).reshape(n, 1)
     ranked = [_ranked(p, d, model.cause_ids) for p, d in zip(probabilities, decided, strict=True)]
+    unlike = model.unlike(words)
     reasons = [
-        u or _reason(p, d, w, stored, settings)
-        for u, p, d, w in zip(unreadable, probabilities, decided, words, strict=True)
+        u or _reason(p, d, w, strange, stored, settings)
+        for u, p, d, w, strange in zip(unreadable, probabilities, decided, words, unlike, strict=True)
     ]
     return pd.DataFrame(
         {
@@ -190,7 +205,12 @@ def _unreadable(words: Sequence[str]) -> str:
 
 
 def _reason(
-    probabilities: np.ndarray, decided: np.ndarray, words: Sequence[str], stored: StoredModel, settings: Settings
+    probabilities: np.ndarray,
+    decided: np.ndarray,
+    words: Sequence[str],
+    unlike: bool,
+    stored: StoredModel,
+    settings: Settings,
 ) -> str:
     """Why a person should look at the case; empty where the model is sure of the whole label set."""
     reasons = []
@@ -200,9 +220,19 @@ def _reason(
         cause = stored.taxonomy.cause(stored.model.cause_ids[least])
         sign = "kanske inte" if decided[least] else "kanske också" if decided.any() else "kanske"
         reasons.append(f"osäker: {sign} {cause.name_sv} ({_percent(probabilities[least])})")
+    reasons += _together(decided, stored)
     if len(words) >= _ENOUGH_WORDS and stored.model.unknown_share(words) > _TOO_UNKNOWN:
         reasons.append("många ord som modellen inte har mött")
+    elif unlike:
+        reasons.append("liknar inget som modellen har tränats på")
     return "; ".join(reasons)
+
+
+def _together(decided: np.ndarray, stored: StoredModel) -> list[str]:
+    """Labelled causes that hardly ever stand together."""
+    rows, columns = np.nonzero(np.triu(stored.model.exclusive & np.outer(decided, decided), k=1))
+    names = [stored.taxonomy.cause(cause).name_sv for cause in stored.model.cause_ids]
+    return [f"{names[i]} och {names[j]} brukar utesluta varandra" for i, j in zip(rows, columns, strict=True)]
 
 
 def _percent(probability: float) -> str:

@@ -28,13 +28,23 @@ import numpy as np
 from nollclassify.errors import ModelError, SettingsError
 from nollclassify.features import Vocabulary
 from nollclassify.gate import HeldOut
-from nollclassify.model import CauseModel
+from nollclassify.model import PRECISIONS, CauseModel
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
 
 FORMAT = 2
 KIND = "nollclassify-model"
 MANIFEST = "manifest.json"
 _FILES = ("arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json")
+_MODEL_ARRAYS = (
+    "coefficients",
+    "intercepts",
+    "passage_norms",
+    "calibration",
+    "thresholds",
+    "strict_thresholds",
+    "certain",
+    "exclusive",
+)
 _LIBRARIES = ("nollclassify", "numpy", "scipy", "scikit-learn", "spacy", "pandas")
 _SIZE_LIMIT = 2_000_000_000
 
@@ -139,11 +149,8 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
     v = model.vocabulary
     np.savez_compressed(
         directory / "arrays.npz",
-        coefficients=model.coefficients,
-        intercepts=model.intercepts,
-        passage_norms=model.passage_norms,
-        calibration=model.calibration,
-        thresholds=model.thresholds,
+        **{name: getattr(model, name) for name in _MODEL_ARRAYS},
+        familiar=np.array(model.familiar),
         idf=v.idf,
         pairs=v.pairs,
         gram_sizes=np.array(v.gram_sizes),
@@ -154,6 +161,8 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         truth=held_out.truth.astype(np.uint8),
         decided=held_out.decided.astype(np.uint8),
         group=held_out.group.astype(np.int64),
+        behaviours=np.array(sorted(held_out.behaviours), dtype=np.str_),
+        passed=np.array([held_out.behaviours[name] for name in sorted(held_out.behaviours)], dtype=np.uint8),
     )
     names = {"words": list(v.words), "grams": list(v.grams)}
     (directory / "vocabulary.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
@@ -260,13 +269,15 @@ def _model(cause_ids: tuple[str, ...], names: dict[str, list[str]], arrays: dict
     vocabulary = Vocabulary(
         tuple(map(str, names["words"])), arrays["pairs"], tuple(map(str, names["grams"])), arrays["idf"], (low, high)
     )
-    parts = (arrays[name] for name in ("coefficients", "intercepts", "passage_norms", "calibration", "thresholds"))
-    return CauseModel(cause_ids, vocabulary, *parts)
+    named = {name: arrays[name] for name in _MODEL_ARRAYS}
+    return CauseModel(cause_ids, vocabulary, **named, familiar=float(arrays["familiar"]))
 
 
 def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> HeldOut:
     digests = tuple(bytes(row).hex() for row in arrays["digests"])
-    return HeldOut(digests, arrays["truth"].astype(int), arrays["decided"].astype(int), arrays["group"], cause_ids)
+    behaviours = dict(zip(arrays["behaviours"].tolist(), arrays["passed"].astype(bool).tolist(), strict=True))
+    truth, decided = arrays["truth"].astype(int), arrays["decided"].astype(int)
+    return HeldOut(digests, truth, decided, arrays["group"], cause_ids, behaviours)
 
 
 def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None:
@@ -277,6 +288,10 @@ def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None
         (model.passage_norms, (2,), "f"),
         (model.calibration, (k, 3), "f"),
         (model.thresholds, (k,), "f"),
+        (model.strict_thresholds, (k, len(PRECISIONS)), "f"),
+        (model.certain, (len(PRECISIONS),), "f"),
+        (model.exclusive, (k, k), "b"),
+        (np.array(model.familiar), (), "f"),
         (v.idf, (v.n_features,), "f"),
         (v.pairs, (len(v.pairs), 2), "i"),
         (held_out.truth, (n, k), "i"),

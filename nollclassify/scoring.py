@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nollclassify.atomic import write_text
+from nollclassify.behaviours import behave, by_kind
 from nollclassify.cases import check_unique_ids, read_cases
 from nollclassify.errors import InputError
 from nollclassify.evaluation import Scores, groups, indicator, score
@@ -33,6 +34,7 @@ class Evaluation:
         model_version: of the model.
         n_rejected: rows of the files that were refused.
         n_seen: texts that the model was trained on; their scores are too good.
+        behaviours: the behaviour suite, one row a kind: `kind`, `n`, `share` that pass, `low`, `high`.
     """
 
     scores: Scores
@@ -42,6 +44,7 @@ class Evaluation:
     model_version: str
     n_rejected: int
     n_seen: int
+    behaviours: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -53,6 +56,7 @@ class Evaluation:
             "by_channel": {name: part.to_dict() for name, part in self.by_channel.items()},
             "by_product": {name: part.to_dict() for name, part in self.by_product.items()},
             "too_few": list(self.too_few),
+            "behaviours": self.behaviours.to_dict("records"),
         }
 
 
@@ -111,6 +115,7 @@ def _evaluation(fields: pd.DataFrame, stored: StoredModel, n_rejected: int) -> E
         model_version=stored.version,
         n_rejected=n_rejected,
         n_seen=sum(text_digest(text) in seen for text in texts),
+        behaviours=by_kind(behave(stored.model)),
     )
 
 

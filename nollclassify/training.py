@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from nollclassify.behaviours import behave, by_kind
 from nollclassify.case_files import format_of
 from nollclassify.case_writing import write_table
 from nollclassify.cases import Cases, check_unique_ids, read_cases
@@ -92,6 +93,7 @@ def train(
     progress("tränar den slutliga modellen på alla texter")
     classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed)
     classifier.fit(data.texts, data.Y, data.group, data.weight)
+    held_out = replace(held_out, behaviours=behave(classifier.model_))
     details = _details(data, scores, classifier, seed)
     stored = save_model(Path(output), classifier.model_, taxonomy, held_out, details)
     seconds = time.monotonic() - started
@@ -268,6 +270,8 @@ def _metrics(scores: Scores, folds: np.ndarray, data: TrainingData, held_out: He
     for row in scores.causes.to_dict("records"):
         for name in ("precision", "recall", "f1", "average_precision", "calibration_error"):
             metrics[f"{row['cause']}.{name}"] = float(row[name])
+    for row in by_kind(held_out.behaviours).to_dict("records"):
+        metrics[f"behaviour.{row['kind']}"] = float(row["share"])
     for fold in np.unique(folds):
         here = folds == fold
         part = score(data.Y[here], held_out.decided[here].astype(float), held_out.decided[here], held_out.cause_ids)
@@ -323,6 +327,7 @@ def _champion_on(data: TrainingData, champion: StoredModel) -> HeldOut:
         np.concatenate([old.decided, fresh.astype(int)]),
         np.concatenate([old.group, np.zeros(len(new), dtype=int)]),
         old.cause_ids,
+        old.behaviours,
     )
 
 

@@ -8,9 +8,9 @@ import pytest
 from scipy.special import logit
 from sklearn.base import clone
 
-from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
+from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds, strict_thresholds
 from nollclassify.evaluation import calibration_error, indicator
-from nollclassify.model import tokenise
+from nollclassify.model import PRECISIONS, tokenise
 from nollclassify.model_store import StoredModel
 from tests.conftest import QUICK
 
@@ -79,6 +79,28 @@ def test_labels_that_cannot_be_learned_are_refused(Y: np.ndarray, message: str) 
 def test_the_threshold_lies_where_f1_is_best() -> None:
     probabilities = np.linspace(0, 1, 1000)
     assert best_threshold(probabilities, (probabilities > 0.7).astype(int)) == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_strict_threshold_reaches_its_precision_with_as_many_texts_as_it_can() -> None:
+    probabilities = np.linspace(0, 1, 1000)
+    y = (np.random.default_rng(0).random(1000) < probabilities).astype(int)
+    for precision, threshold in zip(PRECISIONS, strict_thresholds(probabilities, y), strict=True):
+        if threshold <= 1:
+            assert y[probabilities >= threshold].mean() >= precision
+            assert y[probabilities >= threshold - 0.01].mean() < precision + 0.01
+
+
+def test_a_precision_that_is_never_reached_labels_nothing() -> None:
+    assert (strict_thresholds(np.linspace(0, 1, 100), np.zeros(100, dtype=int)) > 1).all()
+
+
+def test_causes_that_never_meet_are_found_to_exclude_each_other(stored: StoredModel, starter: pd.DataFrame) -> None:
+    Y = indicator(starter["causes"].tolist(), stored.model.cause_ids)
+    classifier = ComplaintClassifier(stored.model.cause_ids, QUICK, n_folds=2)
+    exclusive = classifier.fit(starter["text"].tolist()[::4], Y[::4]).model_.exclusive
+    assert (exclusive == exclusive.T).all()
+    assert not exclusive.diagonal().any()
+    assert exclusive[0, 1]  # an event is not a delivery
 
 
 def test_the_words_of_a_text_explain_its_whole_score(stored: StoredModel, starter: pd.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
@@ -174,3 +176,20 @@ def test_a_challenger_that_lost_a_cause_does_not_pass() -> None:
     decision = gate(held_out(0.05), held_out(0.05, causes=("a", "c")), GateRule())
     assert not decision.passed
     assert decision.reason == "den nuvarande modellen känner c, den nya gör det inte"
+
+
+def test_a_model_that_is_better_on_average_and_worse_in_a_behaviour_does_not_pass() -> None:
+    good = {f"pair-{i:03d}": i % 2 == 0 for i in range(100)}
+    worse = {group: ok and i % 4 == 0 for i, (group, ok) in enumerate(good.items())}
+    champion = replace(held_out(error=0.2), behaviours=good)
+    decision = gate(replace(held_out(error=0.1), behaviours=worse), champion, GateRule())
+    assert not decision.passed
+    assert decision.reason.startswith("minimala par, båda rätt kan vara 0,")
+    assert decision.figures["behaviour.pair.difference_low"] < -0.2
+    assert gate(replace(held_out(error=0.1), behaviours=good), champion, GateRule()).passed
+
+
+def test_a_behaviour_with_few_groups_is_not_judged() -> None:
+    champion = replace(held_out(error=0.2), behaviours={f"short-{i}": True for i in range(9)})
+    challenger = replace(held_out(error=0.1), behaviours={f"short-{i}": False for i in range(9)})
+    assert gate(challenger, champion, GateRule()).passed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -215,3 +217,38 @@ def test_two_files_of_one_name_do_not_become_one(stored: StoredModel, month: Pat
     twin.write_bytes(month.read_bytes())
     with pytest.raises(InputError, match="två filer skulle få samma resultat; märk dem var för sig"):
         label(month, twin, output=tmp_path / "ut", model=stored)
+
+
+def test_with_a_stated_precision_fewer_causes_are_labelled_and_more_is_reviewed(
+    stored: StoredModel, starter: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "mars.csv"
+    starter[["case_id", "text"]].iloc[1::40].to_csv(path, index=False)
+    usual, strict = (label(path, model=stored, output=tmp_path / f"{p}.csv", precision=p)[0].rows for p in (None, 0.9))
+    assert (strict["causes"] != "").sum() < (usual["causes"] != "").sum()
+    assert strict["needs_review"].sum() > usual["needs_review"].sum()
+    for before, after in zip(usual["causes"], strict["causes"], strict=True):
+        assert set(after.split(";")) <= {*before.split(";"), ""}
+
+
+@pytest.mark.parametrize("precision", [0.5, 1.0, -1, float("nan")])
+def test_a_precision_that_was_not_measured_is_refused(month: Path, stored: StoredModel, precision: float) -> None:
+    with pytest.raises(InputError, match=r"--precision .*: ange ett tal från 0.80 till 0.99."):
+        label(month, model=stored, precision=precision)
+
+
+def test_causes_that_exclude_each_other_go_to_review(stored: StoredModel) -> None:
+    k = len(stored.model.cause_ids)
+    everything = replace(stored.model, thresholds=np.zeros(k), exclusive=~np.eye(k, dtype=bool))
+    row = label_texts([QUEUE], replace(stored, model=everything)).iloc[0]
+    assert row["needs_review"]
+    assert "Faktura före leverans och Väntetid brukar utesluta varandra" in row["review_reason"]
+
+
+def test_a_text_unlike_all_training_goes_to_review(stored: StoredModel) -> None:
+    known = "jag har väntat på svar i tre veckor och ingen svarar när jag ringer till er kundtjänst"
+    strange = "svar jag veckor på i ringer ingen er tre har och kundtjänst väntat när till jag svarar"
+    picky = replace(stored, model=replace(stored.model, familiar=0.3))
+    reasons = label_texts([known, strange], picky)["review_reason"]
+    assert "liknar inget som modellen har tränats på" not in reasons[0]
+    assert "liknar inget som modellen har tränats på" in reasons[1]
