@@ -33,6 +33,7 @@ check: lint test
 
 benchmark: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt
+	$(BIN)/python tests/benchmarks/targets.py
 	$(BIN)/python tests/benchmarks/peers.py
 
 notebooks: .venv/installed-dev

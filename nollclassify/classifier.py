@@ -148,10 +148,12 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
         linear = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
         model = self._uncalibrated(vocabulary, *linear, passage_norms(words, vocabulary, PASSAGE))
-        model = replace(model, calibration=np.array([_platt(scores[:, k], Y[:, k]) for k in range(Y.shape[1])]))
+        causes = range(Y.shape[1])
+        # Weighted, so that a user's own mix of causes moves probabilities and thresholds as well.
+        model = replace(model, calibration=np.array([_platt(scores[:, k], Y[:, k], weight) for k in causes]))
         probabilities = model.calibrated(scores)
-        thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
-        strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in range(Y.shape[1])])
+        thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k], weight) for k in causes])
+        strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in causes])
         model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
         return replace(model, certain=_certain(model, probabilities, Y), familiar=familiar)
 
@@ -218,17 +220,19 @@ def _spreads(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray) -> np.nda
     return spreads
 
 
-def _platt(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+def _platt(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
     """Slopes and shift that make a text's two scores a probability, fitted on out-of-fold scores (Platt 1999)."""
-    fitted = LogisticRegression(C=1e3).fit(scores, y)
+    fitted = LogisticRegression(C=1e3).fit(scores, y, sample_weight=weight)
     return float(fitted.coef_[0, 0]), float(fitted.coef_[0, 1]), float(fitted.intercept_[0])
 
 
-def best_threshold(probabilities: np.ndarray, y: np.ndarray) -> float:
+def best_threshold(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
     """The threshold, from 0.05 to 0.95, with the best F1; smoothed over its neighbours against chance peaks."""
+    weight = np.ones(len(y)) if weight is None else weight
     grid = np.arange(0.05, 0.951, 0.01)
     chosen = probabilities[:, None] >= grid
-    f1 = 2 * (chosen & (y[:, None] == 1)).sum(axis=0) / np.maximum(chosen.sum(axis=0) + y.sum(), 1)
+    found, all_chosen, given = (y * weight) @ chosen, weight @ chosen, (y * weight).sum()
+    f1 = 2 * found / np.maximum(all_chosen + given, 1e-9)
     smooth = np.convolve(np.pad(f1, 3, mode="edge"), np.ones(7) / 7, mode="valid")
     return float(grid[smooth.argmax()])
 

@@ -41,7 +41,7 @@ class Settings:
     registered_model: str = "nollclassify"
     experiment: str = "nollclassify"
     review_below: float = 0.7
-    own_text_weight: float = 3.0
+    own_text_weight: float = 10.0
     min_gate_texts: int = 200
     min_cell: int = 5
 

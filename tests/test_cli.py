@@ -90,6 +90,13 @@ def test_broken_input_is_one_sentence_and_an_exit_code(
     assert "Traceback" not in err
 
 
+def test_a_stated_precision_reaches_the_labelling(call, month: Path, workplace: Workplace, tmp_path: Path) -> None:
+    assert call("label", month, "--output", tmp_path / "sure.csv", "--precision", "0.95")[0] == 0
+    code, _, err = call("label", month, "--output", tmp_path / "surer.csv", "--precision", "1.5")
+    assert code == 4
+    assert "--precision 1.5: ange ett tal från 0.80 till 0.99." in err
+
+
 def test_wrong_settings_are_told(call, month: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("nollclassify.toml").write_text("min_celler = 5\n", encoding="utf-8")
@@ -109,9 +116,11 @@ def test_evaluate_prints_a_table_and_writes_json(call, workplace: Workplace, tmp
     assert "Väntetid" in out
     assert "Makro-F1" in out
     assert "fanns i modellens träning; för dem är måtten för bra" in out
+    assert "minimala par, båda rätt: 0." in out
     content = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert {"precision_low", "f1", "average_precision", "calibration_error", "n"} <= set(content["causes"][0])
     assert content["by_channel"]
+    assert {row["kind"] for row in content["behaviours"]} == {"pair", "denied", "variants", "short"}
     assert content["n_seen_in_training"] == content["n"]
 
 

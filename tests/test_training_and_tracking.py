@@ -46,6 +46,7 @@ def test_a_run_holds_parameters_metrics_reports_and_the_taxonomy(workplace: Work
     assert run.data.params["candidate"] == "quick"
     assert len(run.data.params["data.1"]) == 16
     wanted = {"macro_f1", "wait_time.f1", "wait_time.calibration_error", "fold_0.macro_f1", "fold_3.wait_time.f1"}
+    wanted |= {f"behaviour.{kind}" for kind in ("pair", "denied", "variants", "short")}
     assert wanted <= set(run.data.metrics)
     artefacts = {a.path for a in Tracking(SMALL).client.list_artifacts(run.info.run_id)}
     assert {"taxonomy.toml", "evaluation.json", "training.json"} <= artefacts
