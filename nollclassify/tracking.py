@@ -41,6 +41,20 @@ class Registered:
     stored: StoredModel
 
 
+# MLflow writes the addresses that it is given into the environment. These are ours, not the user's: in another working
+# directory the same process must not go on using them.
+_ours: dict[str, str] = {}
+
+
+def _address(name: str, default: str) -> str:
+    """What the user set in the environment, else the default."""
+    value = os.environ.get(name)
+    if value and value != _ours.get(name):
+        return value
+    _ours[name] = default
+    return default
+
+
 class Tracking:
     """The MLflow store of a working directory, or the one that `MLFLOW_TRACKING_URI` names.
 
@@ -57,9 +71,9 @@ class Tracking:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.settings = settings
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).absolute()}"
+        self.uri = _address("MLFLOW_TRACKING_URI", f"sqlite:///{Path(DATABASE).absolute()}")
         mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or self.uri)
+        mlflow.set_registry_uri(_address("MLFLOW_REGISTRY_URI", self.uri))
         with _clear_errors(self.uri):
             self._client = mlflow.MlflowClient()
             self._experiment = self._open_experiment()

@@ -79,7 +79,8 @@ def model_copy(trained: Workplace, tmp_path: Path) -> Path:
 def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command as a user does, with the commands of this environment on the path."""
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"PATH": path} | environment
+    addresses = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # set in this process by MLflow itself
+    env = {k: v for k, v in os.environ.items() if k not in addresses} | {"PATH": path} | environment
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900, check=False)
 
 

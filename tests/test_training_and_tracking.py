@@ -142,6 +142,17 @@ def test_the_tracking_address_of_the_environment_is_respected(
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_another_working_directory_of_the_same_process_has_its_own_store(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Tracking(SMALL).version_of(CHAMPION) == "1"
+    monkeypatch.chdir(tmp_path)
+    assert Tracking(SMALL).version_of(CHAMPION) is None
+    assert (tmp_path / "mlflow.db").exists()
+    monkeypatch.chdir(workplace.directory)
+    assert Tracking(SMALL).version_of(CHAMPION) == "1"
+
+
 def test_an_unreachable_store_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'a' / 'folder' / 'that' / 'is' / 'missing.db'}")
     (tmp_path / "a").write_text("")
