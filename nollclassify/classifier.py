@@ -239,26 +239,26 @@ def best_threshold(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray 
 
 def strict_thresholds(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
     """For each of `PRECISIONS` the lowest threshold that reaches it on these texts, shape (20,)."""
-    return _lowest(probabilities, y == 1)
+    return np.array([_lowest(probabilities, y == 1, precision) for precision in PRECISIONS])
 
 
 def _certain(model: CauseModel, probabilities: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """For each of `PRECISIONS` the lowest confidence from which that share of label sets is right, shape (20,)."""
     levels = []
-    for at, precision in enumerate(PRECISIONS):
+    for precision in PRECISIONS:
         strict, _ = model.at_precision(precision)
         right = (strict.decide(probabilities) == (Y == 1)).all(axis=1)
-        levels.append(_lowest(strict.confidence(probabilities), right)[at])
+        levels.append(_lowest(strict.confidence(probabilities), right, precision))
     return np.array(levels)
 
 
-def _lowest(values: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """For each of `PRECISIONS` the lowest value from which on at least that share is right; above 1 where none is."""
+def _lowest(values: np.ndarray, right: np.ndarray, precision: float) -> float:
+    """The lowest value from which on at least this share is right; above 1 where there is none."""
     order = np.argsort(-values, kind="stable")
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     share[: min(_MIN_ABOVE, len(share)) - 1] = 0  # a handful at the top says nothing
-    reached = [np.flatnonzero(share >= precision) for precision in PRECISIONS]
-    return np.array([values[order[r[-1]]] if len(r) else _NEVER for r in reached])
+    reached = np.flatnonzero(share >= precision)
+    return float(values[order[reached[-1]]]) if len(reached) else _NEVER
 
 
 def _exclusive(Y: np.ndarray) -> np.ndarray:
