@@ -14,18 +14,24 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from nollclassify.features import Vocabulary, batch, features, known_pair_share, learn_vocabulary, passage_norms
 from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, tokenise
+from nollclassify.trees import DEPTH, Trees, of_scikit_learn
+from nollclassify.word_classes import WordClasses, load_word_classes
 
 # Added to both counts of a log-count ratio.
 _SMOOTHING = 0.5
 # Fewer texts than this are not judged by their share.
 _MIN_ABOVE = 20
+# Fewer texts than this are no leaf of a tree.
+_MIN_LEAF = 60
 # A threshold that no probability reaches.
 _NEVER = 1.01
 
@@ -44,7 +50,7 @@ CANDIDATES = (Candidate("grams-2-5", 10.0, (2, 5)),)
 
 
 class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Several causes at once: logistic regression a cause on words, pairs and character n-grams.
+    """Several causes at once: logistic regression a cause on words, pairs and character n-grams, and trees over those.
 
     Every feature is scaled by how unevenly it is spread over the cause and the rest (the log-count ratio of Wang
     and Manning, Baselines and Bigrams, 2012), so that the words that tell are shrunk less than those that do not.
@@ -55,6 +61,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_folds: number of inner folds, at least 2.
         min_texts: a word or n-gram is a feature when it stands in at least this many texts.
         seed: of the folds.
+        word_classes: what the second reading counts; None: those that come with the package.
 
     Attributes:
         model_: the fitted `CauseModel`.
@@ -74,12 +81,14 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_folds: int = 4,
         min_texts: int = 2,
         seed: int = 0,
+        word_classes: WordClasses | None = None,
     ) -> None:
         self.cause_ids = cause_ids
         self.candidates = candidates
         self.n_folds = n_folds
         self.min_texts = min_texts
         self.seed = seed
+        self.word_classes = word_classes
 
     def fit(
         self,
@@ -100,6 +109,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: shapes that do not agree, or a cause with fewer than two examples or counter-examples.
         """
         words, Y = tokenise(X), np.asarray(Y, dtype=int)
+        self._word_classes = self.word_classes or load_word_classes()
         _check(len(words), Y, tuple(self.cause_ids))
         weight = np.ones(len(words)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         keys = np.arange(len(words)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -109,7 +119,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.candidate_ = max(self.candidates, key=lambda c: self.candidate_scores_[c.name])
         long = np.array([len(w) >= MIN_PAIRED for w in words])
         familiar = float(np.quantile(known[long], 0.01)) if long.any() else 0.0
-        self.model_ = self._final(words, Y, weight, scores[self.candidate_.name], familiar)
+        self.model_ = self._final(words, Y, weight, folds, scores[self.candidate_.name], familiar)
         self.classes_ = np.arange(2)
         return self
 
@@ -125,9 +135,10 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _out_of_fold(
         self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Of texts of folds not fitted on: each candidate's scores (n, k, 2) by its name; share of known pairs (n,)."""
+        """Of texts of folds not fitted on: each candidate's scores (n, d) by its name; share of known pairs (n,)."""
         known = np.zeros(len(words))
-        scores = {candidate.name: np.zeros((*Y.shape, 2)) for candidate in self.candidates}
+        n_scores = 2 * Y.shape[1] + len(self._word_classes.names) + 1
+        scores = {candidate.name: np.zeros((len(words), n_scores)) for candidate in self.candidates}
         for fold in range(folds.max() + 1):
             train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
             for sizes in dict.fromkeys(candidate.gram_sizes for candidate in self.candidates):
@@ -143,15 +154,22 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores, known
 
     def _final(
-        self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, scores: np.ndarray, familiar: float
+        self,
+        words: Sequence[list[str]],
+        Y: np.ndarray,
+        weight: np.ndarray,
+        folds: np.ndarray,
+        scores: np.ndarray,
+        familiar: float,
     ) -> CauseModel:
         vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
         linear = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
         model = self._uncalibrated(vocabulary, *linear, passage_norms(words, vocabulary, PASSAGE))
         causes = range(Y.shape[1])
         # Weighted, so that a user's own mix of causes moves probabilities and thresholds as well.
-        model = replace(model, calibration=np.array([_platt(scores[:, k], Y[:, k], weight) for k in causes]))
-        probabilities = model.calibrated(scores)
+        two = [scores[:, [k, Y.shape[1] + k]] for k in causes]
+        model = replace(model, calibration=np.array([_platt(two[k], Y[:, k], weight) for k in causes]))
+        model, probabilities = second_reading(model, scores, Y, weight, folds)
         thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k], weight) for k in causes])
         strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in causes])
         model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
@@ -161,14 +179,22 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, vocabulary: Vocabulary, coefficients: np.ndarray, intercepts: np.ndarray, norms: np.ndarray
     ) -> CauseModel:
         k = len(intercepts)
-        calibration, thresholds = np.tile([1.0, 0.0, 0.0], (k, 1)), np.full(k, 0.5)
-        never = {
-            "strict_thresholds": np.full((k, len(PRECISIONS)), _NEVER),
-            "certain": np.full(len(PRECISIONS), _NEVER),
-        }
-        none: dict[str, Any] = {**never, "exclusive": np.zeros((k, k), dtype=bool), "familiar": 0.0}
-        ids = tuple(self.cause_ids)
-        return CauseModel(ids, vocabulary, coefficients, intercepts, norms, calibration, thresholds, **none)
+        return CauseModel(
+            cause_ids=tuple(self.cause_ids),
+            vocabulary=vocabulary,
+            coefficients=coefficients,
+            intercepts=intercepts,
+            passage_norms=norms,
+            calibration=np.tile([1.0, 0.0, 0.0], (k, 1)),
+            word_classes=self._word_classes,
+            trees=Trees.none(k),
+            read_twice=np.zeros(k, dtype=bool),
+            thresholds=np.full(k, 0.5),
+            strict_thresholds=np.full((k, len(PRECISIONS)), _NEVER),
+            certain=np.full(len(PRECISIONS), _NEVER),
+            exclusive=np.zeros((k, k), dtype=bool),
+            familiar=0.0,
+        )
 
 
 def _check(n_texts: int, Y: np.ndarray, cause_ids: tuple[str, ...]) -> None:
@@ -218,6 +244,55 @@ def _spreads(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray) -> np.nda
     size = np.sqrt((ratio**2).mean(axis=1, keepdims=True))
     spreads: np.ndarray = 0.5 + 0.5 * np.divide(ratio, size, out=np.ones_like(ratio), where=size > 0)
     return spreads
+
+
+# --- second reading ----------------------------------------------------------------------------------------------
+
+
+def second_reading(
+    model: CauseModel, scores: np.ndarray, Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
+) -> tuple[CauseModel, np.ndarray]:
+    """The model with trees for the causes that gain by them on unseen texts, and out-of-fold probabilities (n, k)."""
+    probabilities = model.calibrated(scores)
+    read_twice, fitted = model.read_twice.copy(), []
+    for k in range(Y.shape[1]):
+        held_out = _trees_out_of_fold(scores, Y[:, k], weight, folds)
+        losses = [log_loss(Y[:, k], p, sample_weight=weight, labels=[0, 1]) for p in (held_out, probabilities[:, k])]
+        read_twice[k] = losses[0] < losses[1]
+        if read_twice[k]:
+            probabilities[:, k] = held_out
+        fitted.append(of_scikit_learn(_boost(scores, Y[:, k], weight)))
+    parts = [np.array(part) for part in zip(*fitted, strict=True)]
+    return replace(model, trees=Trees(*parts), read_twice=read_twice), probabilities
+
+
+def _trees_out_of_fold(scores: np.ndarray, y: np.ndarray, weight: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    probabilities = np.zeros(len(y))
+    for fold in range(folds.max() + 1):
+        seen, unseen = folds != fold, folds == fold
+        if len(np.unique(y[seen])) < 2:
+            probabilities[unseen] = y[seen].mean()
+            continue
+        probabilities[unseen] = _boost(scores[seen], y[seen], weight[seen]).predict_proba(scores[unseen])[:, 1]
+    return probabilities
+
+
+def _boost(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> HistGradientBoostingClassifier:
+    """Trees that are small and many; deeper or longer ones did no better on unseen authors and on real reviews."""
+    boosted = HistGradientBoostingClassifier(
+        learning_rate=0.1,
+        max_iter=100,
+        max_depth=DEPTH,
+        min_samples_leaf=_MIN_LEAF,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=0,
+    )
+    with threadpool_limits(1):  # sums of several threads differ in the last bit from run to run
+        return boosted.fit(scores, y, sample_weight=weight)
+
+
+# --- first reading's probabilities, thresholds -------------------------------------------------------------------
 
 
 def _platt(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
@@ -270,4 +345,4 @@ def _exclusive(Y: np.ndarray) -> np.ndarray:
 
 
 def _mean_precision(Y: np.ndarray, scores: np.ndarray) -> float:
-    return float(np.mean([average_precision_score(Y[:, k], scores[:, k, 0]) for k in range(Y.shape[1])]))
+    return float(np.mean([average_precision_score(Y[:, k], scores[:, k]) for k in range(Y.shape[1])]))

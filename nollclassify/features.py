@@ -166,6 +166,11 @@ def known_pair_share(b: Batch, vocabulary: Vocabulary) -> np.ndarray:
     return share
 
 
+def sums_by_text(by_word: np.ndarray, b: Batch) -> np.ndarray:
+    """The sums over each text's occurrences of what is known of each distinct word: (n_distinct, m) to (n_texts, m)."""
+    return np.asarray(_count(b.text, b.word, b.n_texts, len(b.distinct)) @ by_word.astype(float))
+
+
 def gram_counts(b: Batch, vocabulary: Vocabulary) -> sp.csr_matrix:
     """The n-gram block of `counts`."""
     by_word = grams_by_word(b.distinct, vocabulary)

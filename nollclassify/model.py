@@ -15,6 +15,8 @@ from scipy.special import expit
 
 from nollclassify import features, privacy, swedish
 from nollclassify.features import Vocabulary
+from nollclassify.trees import Trees
+from nollclassify.word_classes import WordClasses
 
 # Words in a passage: about two clauses. 12 and 30 did no better on unseen authors and on real reviews.
 PASSAGE = 20
@@ -36,10 +38,16 @@ def tokenise(texts: Sequence[str]) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class CauseModel:
-    """One linear model a cause over a common vocabulary, read twice: over the whole text, and over its best passage.
+    """Two readings: a linear model a cause over a common vocabulary, and small trees over what all of them found.
 
-    A long complaint has one clause that matters, and the rest of it dilutes the whole text's score. So the same
-    coefficients are also summed over every `PASSAGE` neighbouring words, and the best passage counts beside the whole.
+    The first reading is linear, and made twice: over the whole text, and over its best passage. A long complaint has
+    one clause that matters, and the rest of it dilutes the whole text's score; so the same coefficients are also
+    summed over every `PASSAGE` neighbouring words, and the best passage counts beside the whole.
+
+    The second reading sees what a sum of words cannot say: that late goods are an invoice before delivery only where
+    payment is spoken of as well, or that another cause explains the same words better. It is boosted trees over the
+    scores of all causes, how many words of each class of words the text has, and its length (stacked generalization,
+    Wolpert 1992). A cause has it only where it was better on unseen texts.
 
     Attributes:
         cause_ids: k ids, in the order of all arrays.
@@ -47,7 +55,11 @@ class CauseModel:
         coefficients: shape (k, n).
         intercepts: shape (k,), of the whole text's scores.
         passage_norms: shape (2,), the scale of a passage's two blocks of features.
-        calibration: shape (k, 3): probability = 1 / (1 + exp(-(a * whole + b * passage + c))) after Platt (1999).
+        calibration: shape (k, 3): first reading's probability = 1 / (1 + exp(-(a * whole + b * passage + c))), after
+            Platt (1999).
+        word_classes: m classes of words.
+        trees: of the second reading, for each cause.
+        read_twice: shape (k,), bool: the causes that have a second reading.
         thresholds: shape (k,), 0 to 1: a cause is labelled when its probability reaches its threshold.
         strict_thresholds: shape (k, 20): thresholds with which each cause's precision reaches each of `PRECISIONS`
             on unseen authors; above 1 where it never does.
@@ -63,29 +75,51 @@ class CauseModel:
     intercepts: np.ndarray
     passage_norms: np.ndarray
     calibration: np.ndarray
+    word_classes: WordClasses
+    trees: Trees
+    read_twice: np.ndarray
     thresholds: np.ndarray
     strict_thresholds: np.ndarray
     certain: np.ndarray
     exclusive: np.ndarray
     familiar: float
 
+    @property
+    def n_scores(self) -> int:
+        """The number of columns of `scores`."""
+        return 2 * len(self.cause_ids) + len(self.word_classes.names) + 1
+
     def scores(self, words: Sequence[Sequence[str]]) -> np.ndarray:
-        """Scores of tokenised texts before calibration, shape (n_texts, k, 2): whole text, best passage."""
+        """What the second reading sees of tokenised texts, shape (n_texts, 2 k + m + 1).
+
+        The scores of the k causes over the whole text, those over their best passages, how many words of each of the
+        m classes the text has, and ln(1 + its number of words).
+        """
         batch = features.batch(words)
         matrix = features.weigh(features.counts(batch, self.vocabulary), self.vocabulary)
         whole = np.asarray(matrix @ self.coefficients.T) + self.intercepts
         passage, _ = features.best_passages(self._by_occurrence(batch), batch, PASSAGE)
-        return np.stack([whole, passage], axis=2)
+        classes = features.sums_by_text(self.word_classes.membership(batch.distinct), batch)
+        lengths = np.log1p([[len(text)] for text in words]).reshape(-1, 1)
+        return np.hstack([whole, passage, classes, lengths])
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Calibrated probabilities of raw texts, shape (n_texts, k), 0 to 1."""
         return self.calibrated(self.scores(tokenise(texts)))
 
     def calibrated(self, scores: np.ndarray) -> np.ndarray:
-        """Probabilities, shape (n_texts, k), of scores, shape (n_texts, k, 2)."""
-        a = self.calibration
-        probabilities: np.ndarray = expit(scores[..., 0] * a[:, 0] + scores[..., 1] * a[:, 1] + a[:, 2])
+        """Probabilities, shape (n_texts, k), of scores as `scores` gives them."""
+        log_odds = self.first_reading(scores)
+        for k in np.flatnonzero(self.read_twice).tolist():
+            log_odds[:, k] = self.trees.log_odds(scores, k)
+        probabilities: np.ndarray = expit(log_odds)
         return probabilities
+
+    def first_reading(self, scores: np.ndarray) -> np.ndarray:
+        """The log-odds of the linear reading alone, shape (n_texts, k)."""
+        k, a = len(self.cause_ids), self.calibration
+        log_odds: np.ndarray = scores[:, :k] * a[:, 0] + scores[:, k : 2 * k] * a[:, 1] + a[:, 2]
+        return log_odds
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether each probability reaches its cause's threshold, same shape, bool."""
@@ -127,16 +161,16 @@ class CauseModel:
 
     @property
     def baseline(self) -> np.ndarray:
-        """The log-odds of each cause for a text that says nothing, shape (k,)."""
+        """The first reading's log-odds of each cause for a text that says nothing, shape (k,)."""
         baseline: np.ndarray = self.calibration[:, 0] * self.intercepts + self.calibration[:, 2]
         return baseline
 
     def contributions(self, words: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """What each word adds to the log-odds of each cause: for each text an array of shape (n_words, k).
+        """What each word adds to the first reading's log-odds: for each text an array of shape (n_words, k).
 
-        Exact, for the model is linear: the column sums and `baseline` give the log-odds. A feature that occurs
+        Exact, for that reading is linear: the column sums and `baseline` give its log-odds. A feature that occurs
         several times gives each occurrence an equal part; a pair gives half to each of its words; words of the best
-        passage count in the passage as well.
+        passage count in the passage as well. The second reading weighs the whole, and is not shared out over words.
         """
         batch = features.batch(words)
         shared = features.shared_weights(batch, self.vocabulary)

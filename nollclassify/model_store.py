@@ -30,8 +30,10 @@ from nollclassify.features import Vocabulary
 from nollclassify.gate import HeldOut
 from nollclassify.model import PRECISIONS, CauseModel
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
+from nollclassify.trees import Trees
+from nollclassify.word_classes import word_classes
 
-FORMAT = 2
+FORMAT = 3
 KIND = "nollclassify-model"
 MANIFEST = "manifest.json"
 _FILES = ("arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json")
@@ -44,7 +46,9 @@ _MODEL_ARRAYS = (
     "strict_thresholds",
     "certain",
     "exclusive",
+    "read_twice",
 )
+_TREE_ARRAYS = ("features", "limits", "leaves", "base")
 _LIBRARIES = ("nollclassify", "numpy", "scipy", "scikit-learn", "spacy", "pandas")
 _SIZE_LIMIT = 2_000_000_000
 
@@ -150,6 +154,7 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
     np.savez_compressed(
         directory / "arrays.npz",
         **{name: getattr(model, name) for name in _MODEL_ARRAYS},
+        **{f"tree_{name}": getattr(model.trees, name) for name in _TREE_ARRAYS},
         familiar=np.array(model.familiar),
         idf=v.idf,
         pairs=v.pairs,
@@ -164,7 +169,8 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         behaviours=np.array(sorted(held_out.behaviours), dtype=np.str_),
         passed=np.array([held_out.behaviours[name] for name in sorted(held_out.behaviours)], dtype=np.uint8),
     )
-    names = {"words": list(v.words), "grams": list(v.grams)}
+    classes = dict(zip(model.word_classes.names, model.word_classes.patterns, strict=True))
+    names = {"words": list(v.words), "grams": list(v.grams), "word_classes": classes}
     (directory / "vocabulary.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     (directory / "taxonomy.toml").write_text(taxonomy.source, encoding="utf-8", newline="\n")
 
@@ -264,13 +270,16 @@ def _verify(directory: Path, name: str, digest: str) -> None:
         raise ValueError(name)
 
 
-def _model(cause_ids: tuple[str, ...], names: dict[str, list[str]], arrays: dict[str, np.ndarray]) -> CauseModel:
+def _model(cause_ids: tuple[str, ...], names: dict[str, Any], arrays: dict[str, np.ndarray]) -> CauseModel:
     low, high = (int(size) for size in arrays["gram_sizes"])
     vocabulary = Vocabulary(
         tuple(map(str, names["words"])), arrays["pairs"], tuple(map(str, names["grams"])), arrays["idf"], (low, high)
     )
-    named = {name: arrays[name] for name in _MODEL_ARRAYS}
-    return CauseModel(cause_ids, vocabulary, **named, familiar=float(arrays["familiar"]))
+    named: dict[str, Any] = {name: arrays[name] for name in _MODEL_ARRAYS}
+    trees = Trees(*(arrays[f"tree_{name}"] for name in _TREE_ARRAYS))
+    classes = word_classes(names["word_classes"])
+    familiar = float(arrays["familiar"])
+    return CauseModel(cause_ids, vocabulary, **named, trees=trees, word_classes=classes, familiar=familiar)
 
 
 def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> HeldOut:
@@ -281,7 +290,8 @@ def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Held
 
 
 def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None:
-    k, n, v = len(model.cause_ids), len(held_out.digests), model.vocabulary
+    k, n, v, trees = len(model.cause_ids), len(held_out.digests), model.vocabulary, model.trees
+    t, n_scores = trees.features.shape[1] if trees.features.ndim == 3 else 0, model.n_scores
     wanted = [
         (model.coefficients, (k, v.n_features), "f"),
         (model.intercepts, (k,), "f"),
@@ -291,7 +301,12 @@ def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None
         (model.strict_thresholds, (k, len(PRECISIONS)), "f"),
         (model.certain, (len(PRECISIONS),), "f"),
         (model.exclusive, (k, k), "b"),
+        (model.read_twice, (k,), "b"),
         (np.array(model.familiar), (), "f"),
+        (trees.features, (k, t, 7), "i"),
+        (trees.limits, (k, t, 7), "f"),
+        (trees.leaves, (k, t, 8), "f"),
+        (trees.base, (k,), "f"),
         (v.idf, (v.n_features,), "f"),
         (v.pairs, (len(v.pairs), 2), "i"),
         (held_out.truth, (n, k), "i"),
@@ -299,6 +314,10 @@ def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None
         (held_out.group, (n,), "i"),
     ]
     right = all(a.shape == shape and a.dtype.kind == kind and np.isfinite(a).all() for a, shape, kind in wanted)
-    inside = not v.pairs.size or (v.pairs.min() >= 0 and v.pairs.max() < len(v.words))
+    inside = _within(v.pairs, len(v.words)) and _within(trees.features, n_scores)
     if not right or not inside or not 0 < v.gram_sizes[0] <= v.gram_sizes[1] < 20:
         raise _damaged(directory)
+
+
+def _within(indices: np.ndarray, end: int) -> bool:
+    return not indices.size or bool(indices.min() >= 0 and indices.max() < end)

@@ -26,6 +26,7 @@ class Settings:
 
     Attributes:
         taxonomy: path of the team's own taxonomy file; empty means the one that comes with the package.
+        word_classes: path of the team's own classes of words; empty means those that come with the package.
         champion: directory of the model that `label` uses when no other is named.
         registered_model: name in the MLflow registry.
         experiment: name of the MLflow experiment that trainings are recorded under.
@@ -37,6 +38,7 @@ class Settings:
     """
 
     taxonomy: str = ""
+    word_classes: str = ""
     champion: str = "models/champion"
     registered_model: str = "nollclassify"
     experiment: str = "nollclassify"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from sklearn.base import clone
 
 from nollclassify.behaviours import behave, by_kind
 from nollclassify.case_files import format_of
@@ -25,6 +26,7 @@ from nollclassify.gate import Decision, GateRule, HeldOut, gate
 from nollclassify.model_store import StoredModel, check_place, copy_model, save_model
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
+from nollclassify.word_classes import load_word_classes
 
 Progress = Callable[[str], None]
 MIN_EXAMPLES = 10
@@ -86,12 +88,13 @@ def train(
     data = _read([Path(path) for path in paths], taxonomy, starter, settings)
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
     started = time.monotonic()
+    classes = load_word_classes(Path(settings.word_classes) if settings.word_classes else None)
+    classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
     held_out, probabilities, folds = cross_validate(
-        data.texts, data.Y, data.group, data.weight, taxonomy, seed, candidates, progress
+        data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
     )
     scores = score(data.Y, probabilities, held_out.decided, taxonomy.cause_ids, data.group, data.primary, seed)
     progress("tränar den slutliga modellen på alla texter")
-    classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed)
     classifier.fit(data.texts, data.Y, data.group, data.weight)
     held_out = replace(held_out, behaviours=behave(classifier.model_))
     details = _details(data, scores, classifier, seed)
@@ -188,20 +191,18 @@ def cross_validate(
     group: np.ndarray,
     weight: np.ndarray,
     taxonomy: Taxonomy,
-    seed: int = 0,
-    candidates: Sequence[Candidate] = CANDIDATES,
+    classifier: ComplaintClassifier,
     progress: Progress = lambda message: None,
 ) -> tuple[HeldOut, np.ndarray, np.ndarray]:
-    """Predict every text by a classifier that saw nothing of its group: not in fitting, choosing or thresholds.
+    """Predict every text by a clone of the classifier that saw nothing of its group: not even for its thresholds.
 
     Returns:
         The held-out predictions, their probabilities (n, k), and the fold of each text (n,).
     """
-    folds = _checked_folds(Y, group, taxonomy, seed)
+    folds = _checked_folds(Y, group, taxonomy, classifier.seed)
     probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
     jobs = (
-        delayed(_predict_fold)(texts, Y, group, weight, folds, fold, taxonomy.cause_ids, seed, candidates)
-        for fold in np.unique(folds)
+        delayed(_predict_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in np.unique(folds)
     )
     done = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
     for number, (test, p, d) in enumerate(done, 1):
@@ -234,12 +235,9 @@ def _predict_fold(
     weight: np.ndarray,
     folds: np.ndarray,
     fold: int,
-    cause_ids: tuple[str, ...],
-    seed: int,
-    candidates: Sequence[Candidate],
+    classifier: ComplaintClassifier,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen, unseen = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
-    classifier = ComplaintClassifier(cause_ids, candidates, seed=seed)
     classifier.fit([texts[i] for i in seen], Y[seen], group[seen], weight[seen])
     probabilities = classifier.predict_proba([texts[i] for i in unseen])
     return np.array(unseen), probabilities, classifier.model_.decide(probabilities).astype(int)

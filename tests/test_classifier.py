@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import logit
 from sklearn.base import clone
 
 from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds, strict_thresholds
@@ -49,7 +48,7 @@ def test_a_heavier_text_counts_more() -> None:
     light, heavy = (
         ComplaintClassifier(("a",), QUICK, n_folds=2, min_texts=1)
         .fit(texts, Y, sample_weight=np.array([1, 1, 1, 1, w, 1]))
-        .model_.scores(tokenise(["kön skorna"]))[0, 0, 0]
+        .model_.scores(tokenise(["kön skorna"]))[0, 0]
         for w in (1, 50)
     )
     assert heavy > light
@@ -103,9 +102,9 @@ def test_causes_that_never_meet_are_found_to_exclude_each_other(stored: StoredMo
     assert exclusive[0, 1]  # an event is not a delivery
 
 
-def test_the_words_of_a_text_explain_its_whole_score(stored: StoredModel, starter: pd.DataFrame) -> None:
+def test_the_words_of_a_text_explain_the_whole_of_its_first_reading(stored: StoredModel, starter: pd.DataFrame) -> None:
     words = tokenise(starter["text"].tolist()[:60])
-    log_odds = logit(stored.model.calibrated(stored.model.scores(words)))
+    log_odds = stored.model.first_reading(stored.model.scores(words))
     for row, parts in zip(log_odds, stored.model.contributions(words), strict=True):
         assert np.allclose(parts.sum(axis=0) + stored.model.baseline, row, atol=1e-6)
 
@@ -113,7 +112,8 @@ def test_the_words_of_a_text_explain_its_whole_score(stored: StoredModel, starte
 def test_one_clause_is_heard_in_a_long_text(stored: StoredModel) -> None:
     clause = "har mejlat kundtjänst tre gånger men ingen svarar"
     around = "soffan är grön och står i vardagsrummet bredvid lampan som vi fick av min moster förra sommaren " * 3
-    whole, passage = stored.model.scores(tokenise([clause, around + clause + " " + around]))[:, -1].T
+    scores, k = stored.model.scores(tokenise([clause, around + clause + " " + around])), len(stored.model.cause_ids)
+    whole, passage = scores[:, k - 1], scores[:, 2 * k - 1]
     assert whole[1] < whole[0] - 1
     assert passage[1] > passage[0] - 0.5
 

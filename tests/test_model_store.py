@@ -85,7 +85,7 @@ def test_a_foreign_directory_is_refused(model_copy: Path) -> None:
 
 def test_a_newer_format_is_refused(model_copy: Path) -> None:
     edit(model_copy, format=999)
-    assert refused(model_copy).endswith("modellen har ett nyare format än 2; uppdatera nollclassify.")
+    assert refused(model_copy).endswith("modellen har ett nyare format än 3; uppdatera nollclassify.")
 
 
 def test_an_older_format_is_refused(model_copy: Path) -> None:
