@@ -32,6 +32,7 @@ Progress = Callable[[str], None]
 MIN_EXAMPLES = 10
 N_FOLDS = 5
 MIN_GROUPS = 3
+_NONE = -1
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,10 @@ def train(
     started = time.monotonic()
     classes = load_word_classes(Path(settings.word_classes) if settings.word_classes else None)
     classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
-    held_out, probabilities, folds = cross_validate(
+    classifier, held_out, probabilities, folds = fit_and_cross_validate(
         data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
     )
     scores = score(data.Y, probabilities, held_out.decided, taxonomy.cause_ids, data.group, data.primary, seed)
-    progress("tränar den slutliga modellen på alla texter")
-    classifier.fit(data.texts, data.Y, data.group, data.weight)
     held_out = replace(held_out, behaviours=behave(classifier.model_))
     details = _details(data, scores, classifier, seed)
     stored = save_model(Path(output), classifier.model_, taxonomy, held_out, details)
@@ -185,7 +184,7 @@ def _data_digest(cases: Cases) -> str:
 # --- cross-validation --------------------------------------------------------------------------------------------
 
 
-def cross_validate(
+def fit_and_cross_validate(
     texts: Sequence[str],
     Y: np.ndarray,
     group: np.ndarray,
@@ -193,23 +192,30 @@ def cross_validate(
     taxonomy: Taxonomy,
     classifier: ComplaintClassifier,
     progress: Progress = lambda message: None,
-) -> tuple[HeldOut, np.ndarray, np.ndarray]:
-    """Predict every text by a clone of the classifier that saw nothing of its group: not even for its thresholds.
+) -> tuple[ComplaintClassifier, HeldOut, np.ndarray, np.ndarray]:
+    """Fit on all texts, and predict every text by a clone that saw nothing of its group, not even for thresholds.
 
     Returns:
-        The held-out predictions, their probabilities (n, k), and the fold of each text (n,).
+        The fitted classifier, the held-out predictions, their probabilities (n, k), and the fold of each text (n,).
     """
     folds = _checked_folds(Y, group, taxonomy, classifier.seed)
     probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
-    jobs = (
-        delayed(_predict_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in np.unique(folds)
-    )
+    # The final fit runs beside the folds: it is one more job for cores that would stand idle at the end.
+    jobs = [delayed(_fit_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in _each_fold(folds)]
     done = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
-    for number, (test, p, d) in enumerate(done, 1):
+    for number, (fitted, test, p, d) in enumerate(done, 1):
+        if fitted is not None:
+            classifier = fitted
         probabilities[test], decided[test] = p, d
-        progress(f"korsvalidering {number} av {folds.max() + 1}")
+        progress(f"träning och korsvalidering, del {number} av {len(jobs)}")
     digests = tuple(text_digest(text) for text in texts)
-    return HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids), probabilities, folds
+    held_out = HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids)
+    return classifier, held_out, probabilities, folds
+
+
+def _each_fold(folds: np.ndarray) -> list[int]:
+    """No fold held out first, for that is the longest job; then each."""
+    return [_NONE, *np.unique(folds).tolist()]
 
 
 def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: int) -> np.ndarray:
@@ -228,7 +234,7 @@ def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: i
     return folds
 
 
-def _predict_fold(
+def _fit_fold(
     texts: Sequence[str],
     Y: np.ndarray,
     group: np.ndarray,
@@ -236,11 +242,14 @@ def _predict_fold(
     folds: np.ndarray,
     fold: int,
     classifier: ComplaintClassifier,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[ComplaintClassifier | None, list[int], np.ndarray, np.ndarray]:
+    """The classifier fitted where no fold is held out, else predictions of the fold that is."""
     seen, unseen = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
     classifier.fit([texts[i] for i in seen], Y[seen], group[seen], weight[seen])
+    if not unseen:
+        return classifier, [], np.zeros((0, Y.shape[1])), np.zeros((0, Y.shape[1]))
     probabilities = classifier.predict_proba([texts[i] for i in unseen])
-    return np.array(unseen), probabilities, classifier.model_.decide(probabilities).astype(int)
+    return None, unseen, probabilities, classifier.model_.decide(probabilities).astype(int)
 
 
 # --- recording ---------------------------------------------------------------------------------------------------

@@ -162,4 +162,4 @@ def test_train_says_what_became_of_the_model(call, workplace: Workplace, tmp_pat
     code, out, err = call("train", tmp_path / "few.csv", "--no-starter", "--no-register", "--output", tmp_path / "m")
     assert code == 0
     assert out.rstrip().endswith("Modellen är inte registrerad.")
-    assert "korsvalidering 4 av 4" in err
+    assert "träning och korsvalidering, del 5 av 5" in err

@@ -11,14 +11,17 @@ models disagreed most, so the mix is not that of the world.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+import joblib
+import mlflow
 import numpy as np
 import pandas as pd
 from rich.console import Console
@@ -27,29 +30,32 @@ from rich.table import Table
 from nollclassify.cases import read_cases
 from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
 from nollclassify.evaluation import Scores, groups, indicator, score
+from nollclassify.gate import HeldOut
 from nollclassify.model import prepare
+from nollclassify.model_store import save_model
 from nollclassify.taxonomy import load_taxonomy
 from nollclassify.training import N_FOLDS, read_starter
 
 HERE = Path(__file__).parent
 REVIEWS = HERE.parents[2] / "shared" / "data" / "swedish_reviews.jsonl"
 CAUSES = load_taxonomy().cause_ids
-console = Console(width=130, highlight=False)
+console = Console(width=140, highlight=False)
 
 Texts = Sequence[str]
 Predict = Callable[[Texts], np.ndarray]
-Fit = Callable[[Texts, np.ndarray], Predict]
+# Fits, and gives what predicts and how many bytes the model takes on disk.
+Fit = Callable[[Texts, np.ndarray], tuple[Predict, int]]
 
 
-def word_tfidf(texts: Texts, Y: np.ndarray) -> Predict:
+def word_tfidf(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
     return scikit_learn(texts, Y, analyzer="word", ngram_range=(1, 2))
 
 
-def character_tfidf(texts: Texts, Y: np.ndarray) -> Predict:
+def character_tfidf(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
     return scikit_learn(texts, Y, analyzer="char_wb", ngram_range=(2, 5))
 
 
-def scikit_learn(texts: Texts, Y: np.ndarray, **options: object) -> Predict:
+def scikit_learn(texts: Texts, Y: np.ndarray, **options: object) -> tuple[Predict, int]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
@@ -57,10 +63,13 @@ def scikit_learn(texts: Texts, Y: np.ndarray, **options: object) -> Predict:
 
     linear = LogisticRegression(C=10, class_weight="balanced", solver="liblinear")
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, **options)
-    return make_pipeline(vectorizer, OneVsRestClassifier(linear)).fit(list(texts), Y).predict_proba
+    model = make_pipeline(vectorizer, OneVsRestClassifier(linear)).fit(list(texts), Y)
+    with tempfile.TemporaryDirectory() as folder:
+        joblib.dump(model, Path(folder) / "model", compress=3)
+        return model.predict_proba, (Path(folder) / "model").stat().st_size
 
 
-def fasttext_supervised(texts: Texts, Y: np.ndarray) -> Predict:
+def fasttext_supervised(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
     import fasttext
 
     fasttext.FastText.eprint = lambda text: None
@@ -82,15 +91,17 @@ def fasttext_supervised(texts: Texts, Y: np.ndarray) -> Predict:
         path.write_text("\n".join(marked), encoding="utf-8")
         options = {"loss": "ova", "epoch": 40, "lr": 0.5, "wordNgrams": 2, "minn": 2, "maxn": 5, "dim": 50, "thread": 2}
         model = fasttext.train_supervised(str(path), verbose=0, seed=0, **options)
+        model.save_model(str(Path(folder) / "model.bin"))
+        size = (Path(folder) / "model.bin").stat().st_size
 
     def predict(new: Texts) -> np.ndarray:
         found = [dict(zip(*model.predict(line(text), k=len(CAUSES) + 1), strict=True)) for text in new]
         return np.array([[row.get(f"__label__{c}", 0.0) for c in CAUSES] for row in found])
 
-    return predict
+    return predict, size
 
 
-def spacy_textcat(texts: Texts, Y: np.ndarray) -> Predict:
+def spacy_textcat(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
     import random
 
     import spacy
@@ -113,7 +124,8 @@ def spacy_textcat(texts: Texts, Y: np.ndarray) -> Predict:
         random.shuffle(examples)
         for batch in spacy.util.minibatch(examples, 32):
             language.update(batch, sgd=optimizer)
-    return lambda new: np.array([[doc.cats[c] for c in CAUSES] for doc in language.pipe(map(prepare, new))])
+    size = len(language.to_bytes())
+    return lambda new: np.array([[doc.cats[c] for c in CAUSES] for doc in language.pipe(map(prepare, new))]), size
 
 
 PEERS: dict[str, Fit] = {
@@ -131,21 +143,29 @@ class Fitted:
     predict: Predict
     thresholds: np.ndarray
     seconds: float
+    size: int
 
 
 def fit_peer(fit: Fit, texts: Texts, Y: np.ndarray, group: np.ndarray) -> Fitted:
     started = time.monotonic()
     folds = split_folds(Y, group, N_FOLDS, seed=0)
     seen, unseen = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
-    held = fit([texts[i] for i in seen], Y[seen])([texts[i] for i in unseen])
+    predict, _ = fit([texts[i] for i in seen], Y[seen])
+    held = predict([texts[i] for i in unseen])
     thresholds = np.array([best_threshold(held[:, k], Y[unseen, k]) for k in range(Y.shape[1])])
-    return Fitted(fit(texts, Y), thresholds, time.monotonic() - started)
+    predict, size = fit(texts, Y)
+    return Fitted(predict, thresholds, time.monotonic() - started, size)
 
 
 def fit_ours(texts: Texts, Y: np.ndarray, group: np.ndarray) -> Fitted:
     started = time.monotonic()
-    model = ComplaintClassifier(CAUSES).fit(texts, Y, group)
-    return Fitted(model.predict_proba, model.model_.thresholds, time.monotonic() - started)
+    fitted = ComplaintClassifier(CAUSES).fit(texts, Y, group)
+    seconds, model = time.monotonic() - started, fitted.model_
+    nothing = HeldOut((), *np.zeros((2, 0, len(CAUSES)), dtype=int), np.zeros(0, dtype=int), CAUSES)
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(Path(folder) / "model", model, load_taxonomy(), nothing, {})
+        size = sum(file.stat().st_size for file in (Path(folder) / "model").iterdir())
+    return Fitted(fitted.predict_proba, model.thresholds, seconds, size)
 
 
 def table(title: str) -> Table:
@@ -159,16 +179,30 @@ def table(title: str) -> Table:
         "calibration error",
         "train s",
         "texts/s",
+        "MB",
     ):
         result.add_column(name, justify="left" if name == "model" else "right")
     return result
 
 
-def add_row(rows: Table, name: str, scores: Scores, seconds: float, per_second: float) -> None:
+def add_row(rows: Table, name: str, scores: Scores, fitted: Fitted, per_second: float) -> None:
+    """One line of a table, and one run of the MLflow experiment `benchmark`."""
     f1 = [f"{i.estimate:.3f} ({i.low:.3f}-{i.high:.3f})" for i in (scores.macro_f1, scores.micro_f1)]
     exact = f"{scores.exact_match.estimate:.3f}"
     ap, error = scores.causes["average_precision"].mean(), scores.causes["calibration_error"].mean()
-    rows.add_row(name, *f1, exact, f"{ap:.3f}", f"{error:.3f}", f"{seconds:.1f}", f"{per_second:.0f}")
+    speed = [f"{fitted.seconds:.1f}", f"{per_second:.0f}", f"{fitted.size / 1e6:.1f}"]
+    rows.add_row(name, *f1, exact, f"{ap:.3f}", f"{error:.3f}", *speed)
+    values = {"macro_f1": scores.macro_f1.estimate, "micro_f1": scores.micro_f1.estimate, "average_precision": ap}
+    values |= {"calibration_error": error, "training_seconds": fitted.seconds, "texts_per_second": per_second}
+    record(name, {"table": str(rows.title), "n": str(scores.n)}, values | {"megabytes": fitted.size / 1e6})
+
+
+def record(name: str, tags: dict[str, str], values: dict[str, float]) -> None:
+    """A run in MLflow: the store of `MLFLOW_TRACKING_URI`, else SQLite in the working directory."""
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"))
+    mlflow.set_experiment("benchmark")
+    with mlflow.start_run(run_name=name, tags=tags):
+        mlflow.log_metrics({key: float(value) for key, value in values.items()})
 
 
 def predict_timed(fitted: Fitted, texts: Texts) -> tuple[np.ndarray, float]:
@@ -206,7 +240,8 @@ def cross_validated(texts: Texts, Y: np.ndarray, group: np.ndarray, fitters: dic
             decided[unseen] = probabilities[unseen] >= fitted.thresholds
             seconds += fitted.seconds / N_FOLDS
             speeds.append(speed)
-        add_row(rows, name, score(Y, probabilities, decided, CAUSES, group), seconds, float(np.mean(speeds)))
+        fitted = replace(fitted, seconds=seconds)
+        add_row(rows, name, score(Y, probabilities, decided, CAUSES, group), fitted, float(np.mean(speeds)))
     console.print(rows)
 
 
@@ -215,7 +250,7 @@ def on_other_texts(title: str, texts: Texts, Y: np.ndarray, whole: dict[str, Fit
     for name, fitted in whole.items():
         probabilities, speed = predict_timed(fitted, texts)
         scores = score(Y, probabilities, (probabilities >= fitted.thresholds).astype(int), CAUSES)
-        add_row(rows, name, scores, fitted.seconds, speed)
+        add_row(rows, name, scores, fitted, speed)
     console.print(rows)
 
 

@@ -12,12 +12,13 @@ real reviews that nobody here labelled. Parts that need the real reviews are lef
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 from joblib import Parallel, delayed
-from peers import CAUSES, REVIEWS, console, example_month, real_reviews
+from peers import CAUSES, REVIEWS, console, example_month, real_reviews, record
 from rich.table import Table
 
 from nollclassify.behaviours import KINDS_SV, behave, by_kind
@@ -60,7 +61,10 @@ def targets() -> None:
     for name in ("what", "n", "measured (95 %)", "to reach"):
         rows.add_column(name)
 
+    values: dict[str, float] = {}
+
     def add(what: str, n: int, estimate: float, low: float, high: float, goal: str) -> None:
+        values[re.sub(r"[^\w .-]", "", what)] = estimate
         rows.add_row(what, str(n), f"{estimate:.3f} ({low:.3f}-{high:.3f})", goal)
 
     unseen = cross_validated(texts, Y, group)
@@ -94,6 +98,7 @@ def targets() -> None:
         goal = {"pair": "0.85", "denied": "0.90", "variants": "0.85", "short": "0.85"}[row["kind"]]
         add(KINDS_SV[row["kind"]], row["n"], row["share"], row["low"], row["high"], goal)
     console.print(rows)
+    record("targets", {"texts": str(len(texts))}, values)
 
 
 def measure(model: CauseModel, texts: Texts, Y: np.ndarray) -> Scores:
