@@ -102,7 +102,7 @@ def test_wrong_settings_are_told(call, month: Path, tmp_path: Path, monkeypatch:
     Path("nollclassify.toml").write_text("min_celler = 5\n", encoding="utf-8")
     code, _, err = call("label", month)
     assert code == 6
-    assert "okänd inställning min_celler; tillåtna är taxonomy, champion" in err
+    assert "okänd inställning min_celler; tillåtna är taxonomy, word_classes, champion" in err
 
 
 def test_a_wrong_command_ends_with_2(call) -> None:
@@ -163,3 +163,15 @@ def test_train_says_what_became_of_the_model(call, workplace: Workplace, tmp_pat
     assert code == 0
     assert out.rstrip().endswith("Modellen är inte registrerad.")
     assert "träning och korsvalidering, del 5 av 5" in err
+
+
+def test_train_refuses_a_file_of_word_classes_that_does_not_hold(
+    call, workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nollclassify.toml").write_text('word_classes = "ord.toml"\n', encoding="utf-8")
+    Path("ord.toml").write_text('betalning = ["Faktura"]\n', encoding="utf-8")
+    code, _, err = call("train", workplace.cases, "--no-starter", "--no-register", "--output", tmp_path / "m")
+    assert code == 6
+    assert "ord.toml: 'Faktura' i ordklassen betalning duger inte" in err
+    assert not (tmp_path / "m").exists()
