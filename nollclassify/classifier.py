@@ -57,7 +57,8 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         cause_ids: k ids, the columns of `Y`.
-        candidates: the ways of fitting to choose from, by mean average precision over the causes, out of fold.
+        candidates: the ways of fitting to choose from, by mean average precision of the whole text's scores, out of
+            fold.
         n_folds: number of inner folds, at least 2.
         min_texts: a word or n-gram is a feature when it stands in at least this many texts.
         seed: of the folds.
@@ -66,7 +67,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         model_: the fitted `CauseModel`.
         candidate_: the candidate that was chosen.
-        candidate_scores_: name of each candidate -> its mean average precision, 0 to 1.
+        candidate_scores_: name of each candidate -> that mean average precision, 0 to 1.
 
     >>> classifier = ComplaintClassifier(("wait_time",), n_folds=2, min_texts=1)
     >>> texts = ["satt i kö en timme", "ingen svarar i kön", "skorna gick sönder", "fel färg på skorna"] * 2
@@ -255,7 +256,11 @@ def _spreads(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray) -> np.nda
 def second_reading(
     model: CauseModel, scores: np.ndarray, Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
 ) -> tuple[CauseModel, np.ndarray]:
-    """The model with trees for the causes that gain by them on unseen texts, and out-of-fold probabilities (n, k)."""
+    """The model with trees for the causes that gain by them out of fold, and out-of-fold probabilities (n, k).
+
+    Out of fold in the way of stacking: the trees did not see a text that they judge, but the linear scores that they
+    were fitted on came from models of other folds, some of which did.
+    """
     probabilities = model.calibrated(scores)
     read_twice, fitted = model.read_twice.copy(), []
     for k in range(Y.shape[1]):
@@ -292,8 +297,8 @@ def _boost(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> HistGradien
         early_stopping=False,
         random_state=0,
     )
-    # Weights make scikit-learn lay out its bins slowly, so equal ones are left out.
-    weights = None if (weight == weight[0]).all() else weight
+    # Their scale means nothing; and they make scikit-learn lay out its bins slowly, so equal ones are left out.
+    weights = None if (weight == weight[0]).all() else weight / weight.mean()
     with threadpool_limits(1):  # sums of several threads differ in the last bit from run to run
         return boosted.fit(scores, y, sample_weight=weights)
 
@@ -308,7 +313,7 @@ def _platt(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float
 
 
 def best_threshold(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """The highest threshold, from 0.05 to 0.95, whose F1 is within 0.003 of the best; smoothed against chance peaks.
+    """The highest threshold, from 0.05 to 0.95, whose smoothed F1 is within 0.003 of the best.
 
     The highest, for causes are rarer in real mixes than in texts that were written to show them, and there the same
     F1 is reached at a higher threshold.

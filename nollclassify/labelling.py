@@ -251,6 +251,7 @@ def _evidence(
         result[i] = "; ".join(
             f"{c}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
             for c, spans in zip(ranked[i], found, strict=True)
+            if spans  # none where the second reading alone spoke for the cause
         )
     return result
 

@@ -51,6 +51,21 @@ _MODEL_ARRAYS = (
 _TREE_ARRAYS = ("features", "limits", "leaves", "base")
 _LIBRARIES = ("nollclassify", "numpy", "scipy", "scikit-learn", "spacy", "pandas")
 _SIZE_LIMIT = 2_000_000_000
+_MAX_TREES = 1_000
+# What reading the files of a damaged or hostile directory raises.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    ArithmeticError,
+    RecursionError,
+    zipfile.BadZipFile,
+    SettingsError,
+)
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,7 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         **{name: getattr(model, name) for name in _MODEL_ARRAYS},
         **{f"tree_{name}": getattr(model.trees, name) for name in _TREE_ARRAYS},
         familiar=np.array(model.familiar),
+        n_scores=np.array(model.n_scores),
         idf=v.idf,
         pairs=v.pairs,
         gram_sizes=np.array(v.gram_sizes),
@@ -220,7 +236,7 @@ def load_model(directory: Path) -> StoredModel:
             model = _model(tuple(manifest["cause_ids"]), names, dict(arrays))
         with np.load(directory / "held_out.npz", allow_pickle=False) as arrays:
             held_out = _held_out(tuple(manifest["cause_ids"]), dict(arrays))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, SettingsError):
+    except _UNREADABLE:
         raise _damaged(directory) from None
     _check_shapes(directory, model, held_out)
     if model.cause_ids != taxonomy.cause_ids:
@@ -279,7 +295,10 @@ def _model(cause_ids: tuple[str, ...], names: dict[str, Any], arrays: dict[str, 
     trees = Trees(*(arrays[f"tree_{name}"] for name in _TREE_ARRAYS))
     classes = word_classes(names["word_classes"])
     familiar = float(arrays["familiar"])
-    return CauseModel(cause_ids, vocabulary, **named, trees=trees, word_classes=classes, familiar=familiar)
+    model = CauseModel(cause_ids, vocabulary, **named, trees=trees, word_classes=classes, familiar=familiar)
+    if int(arrays["n_scores"]) != model.n_scores:
+        raise ValueError("the trees were fitted on other classes of words")
+    return model
 
 
 def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> HeldOut:
@@ -314,8 +333,11 @@ def _check_shapes(directory: Path, model: CauseModel, held_out: HeldOut) -> None
         (held_out.group, (n,), "i"),
     ]
     right = all(a.shape == shape and a.dtype.kind == kind and np.isfinite(a).all() for a, shape, kind in wanted)
-    inside = _within(v.pairs, len(v.words)) and _within(trees.features, n_scores)
-    if not right or not inside or not 0 < v.gram_sizes[0] <= v.gram_sizes[1] < 20:
+    if not right or not 0 < v.gram_sizes[0] <= v.gram_sizes[1] < 20:
+        raise _damaged(directory)
+    codes = v.pairs[:, 0].astype(np.int64) * max(len(v.words), 1) + v.pairs[:, 1]
+    within = _within(v.pairs, len(v.words)) and _within(trees.features, n_scores) and t <= _MAX_TREES
+    if not within or (np.diff(codes) <= 0).any() or (model.passage_norms <= 0).any():
         raise _damaged(directory)
 
 

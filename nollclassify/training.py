@@ -85,11 +85,11 @@ def train(
     """
     settings = settings or load_settings()
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
+    classes = load_word_classes(Path(settings.word_classes) if settings.word_classes else None)
     check_place(Path(output))
     data = _read([Path(path) for path in paths], taxonomy, starter, settings)
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
     started = time.monotonic()
-    classes = load_word_classes(Path(settings.word_classes) if settings.word_classes else None)
     classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
     classifier, held_out, probabilities, folds = fit_and_cross_validate(
         data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
@@ -301,6 +301,7 @@ def _register(
     manifest = stored.manifest
     params = {"candidate": manifest["candidate"], "seed": manifest["training"]["seed"], "texts": len(data.texts)}
     # By number: a file's name may hold what MLflow refuses in a parameter's.
+    params |= {"own_text_weight": settings.own_text_weight, "word_classes": settings.word_classes or "as shipped"}
     params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
     reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
     run_id, number = tracking.record(directory, params, metrics, reports)

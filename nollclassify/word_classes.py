@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -15,6 +17,9 @@ import numpy as np
 from nollclassify.errors import SettingsError
 
 _NO_DOTS = str.maketrans("åäö", "aao")
+_LONG_ENOUGH = 4
+# One word, or one of the two signs that are kept, as `swedish.words` gives them.
+_PATTERN = re.compile(r"(?:[^\s*!?1-9]+|[!?])\*?")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,9 @@ class WordClasses:
         index: dict[str, list[int]] = {}
         for column, patterns in enumerate(self.patterns):
             for pattern in (p.removesuffix("*") for p in patterns if p.endswith("*") == stars):
-                for spelling in {pattern, pattern.translate(_NO_DOTS)}:
+                # A short beginning without its dots is the beginning of too many other words.
+                undotted = {pattern.translate(_NO_DOTS)} if not stars or len(pattern) >= _LONG_ENOUGH else set()
+                for spelling in {pattern} | undotted:
                     index.setdefault(spelling, []).append(column)
         return index
 
@@ -68,30 +75,31 @@ def load_word_classes(path: Path | None = None) -> WordClasses:
     Raises:
         SettingsError: the file is missing, is not TOML, or holds something else than lists of words.
     """
+    source = path or files("nollclassify") / "data" / "word_classes.toml"
     try:
-        source = path or files("nollclassify") / "data" / "word_classes.toml"
-        table = tomllib.loads(source.read_text(encoding="utf-8").removeprefix("\ufeff"))
+        return word_classes(tomllib.loads(source.read_text(encoding="utf-8").removeprefix("\ufeff")))
     except OSError:
-        raise SettingsError(f"{path}: ordklassfilen går inte att läsa; ange en fil som finns.") from None
+        raise SettingsError(f"{source}: ordklassfilen går inte att läsa; ange en fil som finns.") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: ordklassfilen är inte UTF-8; spara den som UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: filen är inte giltig TOML ({error}); rätta raden.") from None
-    try:
-        return word_classes(table)
+        raise SettingsError(f"{source}: ordklassfilen är inte UTF-8; spara den som UTF-8.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{source}: filen är inte giltig TOML ({error}); rätta raden.") from None
     except ValueError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(f"{source}: {error}") from None
 
 
-def word_classes(table: Mapping[str, Any]) -> WordClasses:
+def word_classes(table: Any) -> WordClasses:
     """Word classes of a name -> list of patterns; ValueError with a sentence in Swedish where it is something else."""
+    if not isinstance(table, dict) or not table:
+        raise ValueError('här finns inga ordklasser; skriv minst en, som betalning = ["faktur*", "kr"].')
     for name, patterns in table.items():
-        if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
-            raise ValueError(f'ordklassen {name} ska vara en lista med ord, som {name} = ["faktur*", "kr"].')
+        if not isinstance(patterns, list) or not patterns or not all(isinstance(p, str) for p in patterns):
+            raise ValueError(f'ordklassen {name!r} ska vara en lista med ord, som betalning = ["faktur*", "kr"].')
         for pattern in patterns:
-            if not pattern.removesuffix("*") or pattern != pattern.strip().lower() or "*" in pattern[:-1]:
+            if not _PATTERN.fullmatch(pattern) or pattern != pattern.lower():
                 raise ValueError(
-                    f"{pattern!r} i ordklassen {name} duger inte; skriv ett ord med små bokstäver, "
-                    "och stjärna bara sist."
+                    f"{pattern!r} i ordklassen {name!r} duger inte; skriv ett ord i taget med små bokstäver, "
+                    "varje siffra som 0, och stjärna bara sist."
                 )
-    return WordClasses(tuple(table), tuple(tuple(patterns) for patterns in table.values()))
+    named = {name: tuple(unicodedata.normalize("NFC", p) for p in patterns) for name, patterns in table.items()}
+    return WordClasses(tuple(named), tuple(named.values()))

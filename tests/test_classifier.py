@@ -80,6 +80,12 @@ def test_the_threshold_lies_where_f1_is_best() -> None:
     assert best_threshold(probabilities, (probabilities > 0.7).astype(int)) == pytest.approx(0.7, abs=0.03)
 
 
+def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
+    """No text lies between 0.3 and 0.6, so that all thresholds there are one."""
+    probabilities = np.concatenate([np.linspace(0, 0.3, 500), np.linspace(0.6, 1, 500)])
+    assert best_threshold(probabilities, (probabilities > 0.5).astype(int)) == pytest.approx(0.6, abs=0.04)
+
+
 def test_a_strict_threshold_reaches_its_precision_with_as_many_texts_as_it_can() -> None:
     probabilities = np.linspace(0, 1, 1000)
     y = (np.random.default_rng(0).random(1000) < probabilities).astype(int)

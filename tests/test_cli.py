@@ -173,5 +173,5 @@ def test_train_refuses_a_file_of_word_classes_that_does_not_hold(
     Path("ord.toml").write_text('betalning = ["Faktura"]\n', encoding="utf-8")
     code, _, err = call("train", workplace.cases, "--no-starter", "--no-register", "--output", tmp_path / "m")
     assert code == 6
-    assert "ord.toml: 'Faktura' i ordklassen betalning duger inte" in err
+    assert "ord.toml: 'Faktura' i ordklassen 'betalning' duger inte" in err
     assert not (tmp_path / "m").exists()

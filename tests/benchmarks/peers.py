@@ -2,10 +2,11 @@
 
     make benchmark
 
-prints three tables. *Cross-validated*: the starter corpus, every author's texts on one side of a fold. *Other authors*:
-trained on the whole corpus, measured on the example month, whose authors wrote nothing in it. *Real reviews*: the same
-models on real reviews labelled by two readers, where the reviews are at hand: 200 drawn at random and 200 where plain
-models disagreed most (these chose between models), and 300 drawn at random later, which chose nothing.
+prints five tables and records their rows in MLflow. *Cross-validated*: the starter corpus, every author's texts on one
+side of a fold. *Other authors*: trained on the whole corpus, measured on the example month, whose authors wrote nothing
+in it. *Real reviews*: the same models on real reviews labelled by two readers, where the reviews are at hand: 200 drawn
+at random and 200 where plain models disagreed most (these chose between models), and 300 drawn at random later, which
+chose nothing.
 """
 
 from __future__ import annotations
