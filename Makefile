@@ -35,6 +35,7 @@ benchmark: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt
 	$(BIN)/python tests/benchmarks/targets.py
 	$(BIN)/python tests/benchmarks/peers.py
+	$(BIN)/python tests/benchmarks/peers.py vectors
 
 notebooks: .venv/installed-dev
 	$(BIN)/jupyter lab notebooks
