@@ -200,8 +200,9 @@ def fit_and_cross_validate(
     """
     folds = _checked_folds(Y, group, taxonomy, classifier.seed)
     probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
-    # The final fit runs beside the folds: it is one more job for cores that would stand idle at the end.
-    jobs = [delayed(_fit_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in _each_fold(folds)]
+    # The final fit, with no fold held out, runs beside the others; first, for it is the longest job.
+    each = [_NONE, *np.unique(folds).tolist()]
+    jobs = [delayed(_fit_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in each]
     done = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
     for number, (fitted, test, p, d) in enumerate(done, 1):
         if fitted is not None:
@@ -211,11 +212,6 @@ def fit_and_cross_validate(
     digests = tuple(text_digest(text) for text in texts)
     held_out = HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids)
     return classifier, held_out, probabilities, folds
-
-
-def _each_fold(folds: np.ndarray) -> list[int]:
-    """No fold held out first, for that is the longest job; then each."""
-    return [_NONE, *np.unique(folds).tolist()]
 
 
 def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: int) -> np.ndarray:
@@ -300,8 +296,10 @@ def _register(
     tracking = Tracking(settings)
     manifest = stored.manifest
     params = {"candidate": manifest["candidate"], "seed": manifest["training"]["seed"], "texts": len(data.texts)}
+    # A digest, not the path: a path may name a person.
+    classes = hashlib.sha256(repr(stored.model.word_classes).encode()).hexdigest()[:16]
+    params |= {"own_text_weight": settings.own_text_weight, "word_classes": classes}
     # By number: a file's name may hold what MLflow refuses in a parameter's.
-    params |= {"own_text_weight": settings.own_text_weight, "word_classes": settings.word_classes or "as shipped"}
     params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
     reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
     run_id, number = tracking.record(directory, params, metrics, reports)
