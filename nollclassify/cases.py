@@ -29,6 +29,7 @@ HEADINGS = {
     "product": ("product", "produkt"),
     "channel": ("channel", "kanal"),
     "source": ("source", "källa"),
+    "customer": ("customer", "kund", "kundnummer", "kund-id", "customer_id"),
     "causes": ("causes", "orsaker"),
     "primary_cause": ("primary_cause", "huvudorsak"),
     "author": ("author", "upphov"),
@@ -50,8 +51,8 @@ class Cases:
         path: the file.
         original: the accepted rows with every column that came in, values as they stood.
         fields: the same rows under our own names, all text: `row` (number as Excel shows it), `case_id`, `text`,
-            `received` (ISO date or empty), `product`, `channel`, `source`, `author`, `causes` (ids joined by `;`,
-            primary first, empty for other) and `primary_cause`.
+            `received` (ISO date or empty), `product`, `channel`, `source`, `customer`, `author`, `causes` (ids joined
+            by `;`, primary first, empty for other) and `primary_cause`.
         rejected: the rows that were refused: `file`, `row`, `column`, `reason`, then the columns that came in.
         delimiter: that of a CSV file, else `;`.
         has_ids: whether the file has a column of case ids; a blank cell of it gets the id that was made.

@@ -35,6 +35,7 @@ class Settings:
         own_text_weight: how much a text of the user's own counts in training against one of the starter corpus.
         min_gate_texts: the gate judges nothing, and so passes nothing, on fewer shared texts than this.
         min_cell: a breakdown shows no figure for fewer cases than this.
+        definition: version of what counts as a complaint, one of `data/definitions.toml`.
     """
 
     taxonomy: str = ""
@@ -46,6 +47,7 @@ class Settings:
     own_text_weight: float = 10.0
     min_gate_texts: int = 200
     min_cell: int = 5
+    definition: str = "2"
 
 
 def load_settings(path: Path | None = None) -> Settings:
