@@ -12,11 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nollclassify.auditing import Drawn, audit
 from nollclassify.classifier import Candidate
 from nollclassify.model_store import StoredModel, load_model
 from nollclassify.settings import Settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.training import Training, read_starter, train
+from tests.audits import labelled
 
 BIN = Path(sys.executable).parent
 QUICK = (Candidate("quick", 10.0, (3, 4)),)
@@ -92,3 +94,10 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (directory / "output.txt").write_text(done.stdout, encoding="utf-8")
     return directory
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Drawn:
+    """Twenty cases of a month of sixty, drawn."""
+    path = labelled(tmp_path / "mars.csv", [f"K-{n:02d}" for n in range(60)])
+    return audit(path, n=20, output=tmp_path / "granskning.xlsx", settings=Settings())

@@ -1,0 +1,329 @@
+"""The audit: which cases a person checks, drawn by chance, and what the answers say about all the others.
+
+Every case of the month has a known probability of being drawn, and it is stored for every case, drawn or not: that is
+what makes the corrected figures honest. The person sees the complaint but not the model's answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nollclassify.atomic import replacing
+from nollclassify.case_files import Table, read_table
+from nollclassify.case_writing import EXCEL_CELL_LIMIT, write_sheet
+from nollclassify.cases import read_cases
+from nollclassify.errors import InputError
+from nollclassify.estimation import allocate
+from nollclassify.ledger import NO_MONTH, Ledger, load_definition, make_ledger
+from nollclassify.model import prepare
+from nollclassify.settings import Settings, load_settings
+from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
+
+# A product with so many audited cases is corrected by its own; the others share theirs.
+ENOUGH_AUDITED = 20
+_SHEET, _FRAME_SHEET, _CODEBOOK = "granskning", "ram", "orsaker"
+_ASKED = ("ärende", "datum", "kanal", "produkt", "klagomål", "huvudorsak", "orsak 2", "orsak 3", "kommentar")
+_FRAME = ("ärende", "månad", "produkt", "stratum", "dragen", "sannolikhet", "modellversion")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What `audit` drew: the month, how many of how many cases, and the workbook to fill in."""
+
+    month: str
+    n: int
+    n_cases: int
+    output: Path
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The answers of one month's audit.
+
+    Attributes:
+        month: YYYY-MM.
+        stratum: case id -> the cause that the model had predicted when the cases were drawn, for every case.
+        answers: case id -> the causes that the person gave, primary first; `("other",)` for none.
+        n_drawn: how many cases were drawn; those that are not among the answers were left blank.
+    """
+
+    month: str
+    stratum: dict[str, str]
+    answers: dict[str, tuple[str, ...]]
+    n_drawn: int
+
+
+def audit(
+    *labelled: str | Path,
+    n: int = 40,
+    month: str | None = None,
+    output: str | Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+    answers: Mapping[str, Sequence[str]] | None = None,
+    settings: Settings | None = None,
+) -> Drawn:
+    """Draw the cases that a person should check this month, as a workbook to fill in.
+
+    The workbook has a sheet with the cases, one with what the causes mean, and a hidden one with the frame: every case
+    of the month with its predicted cause, its probability and whether it was drawn.
+
+    Args:
+        labelled: files that `label` wrote.
+        n: how many cases to draw; fewer where the month has fewer.
+        month: YYYY-MM, by default the latest of the files.
+        output: the workbook, by default `granskning-MONTH.xlsx`.
+        seed: of the drawing; the same files and seed give the same cases.
+        force: replace a workbook that is already there.
+        answers: case id -> causes that are known already, primary first (none for other); they are filled in.
+        settings: by default those of the working directory.
+
+    Raises:
+        InputError: a file that cannot be used, a month without complaints, n below 20, or an output that exists.
+    """
+    settings = settings or load_settings()
+    if n < ENOUGH_AUDITED:
+        raise InputError(f"--n {n}: granska minst {ENOUGH_AUDITED} klagomål, annars går inget att säga.")
+    taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
+    ledger = read_ledger(labelled, taxonomy, settings)[0]
+    month = chosen_month(ledger.cases, month, labelled)
+    cases = ledger.cases[ledger.cases["month"] == month].reset_index(drop=True)
+    target = _target(output or f"granskning-{month.replace(' ', '-')}.xlsx", force)
+    frame = draw(cases, n, seed)
+    _write(target, cases, frame, taxonomy, answers or {})
+    return Drawn(month, int(frame["drawn"].sum()), len(cases), target)
+
+
+def _target(output: str | Path, force: bool) -> Path:
+    target = Path(output)
+    if target.suffix.lower() != ".xlsx":
+        raise InputError(f"{target}: granskningen är en Excelbok; välj en --output som slutar på .xlsx.")
+    if target.exists() and not force:
+        raise InputError(f"{target}: filen finns redan och kan vara ifylld; ange --force för att ersätta den.")
+    return target
+
+
+def read_ledger(labelled: Sequence[str | Path], taxonomy: Taxonomy, settings: Settings) -> tuple[Ledger, int]:
+    """The counted complaints of labelled files, and how many of their rows were refused.
+
+    Raises:
+        InputError: a file that cannot be used, or no labelled complaint at all.
+    """
+    if not labelled:
+        raise InputError("ingen märkt fil är angiven; ange en eller flera filer som `nollclassify label` skrev.")
+    many = [read_cases(Path(path), taxonomy, labelled=True) for path in labelled]
+    ledger = make_ledger(many, taxonomy, load_definition(settings.definition))
+    if ledger.cases.empty:
+        raise InputError(f"{', '.join(map(str, labelled))}: inga märkta klagomål att räkna; ange en märkt fil.")
+    return ledger, sum(len(cases.rejected) for cases in many)
+
+
+def chosen_month(cases: pd.DataFrame, wanted: str | None, labelled: Sequence[str | Path]) -> str:
+    """The wanted month, else the latest one; InputError where there is no complaint in it."""
+    months = sorted(set(cases["month"]) - {NO_MONTH})
+    if wanted and wanted not in months:
+        there = f"månader som finns: {', '.join(months)}" if months else "inga klagomål har datum"
+        raise InputError(f"{', '.join(map(str, labelled))}: inga klagomål i {wanted}; {there}.")
+    return wanted or (months[-1] if months else NO_MONTH)
+
+
+# --- drawing -----------------------------------------------------------------------------------------------------
+
+
+def draw(cases: pd.DataFrame, n: int, seed: int = 0) -> pd.DataFrame:
+    """Draw n cases at random, stratified by predicted cause and, within it, spread over products.
+
+    How many from each predicted cause: `estimation.allocate`. Within a predicted cause the cases stand by product,
+    shuffled within it, and every k-th is drawn from a random start (systematic sampling, Madow and Madow 1944): each
+    has the same probability, and each product gets its part.
+
+    Args:
+        cases: with `case_id`, `primary` and `product`.
+
+    Returns:
+        One row a case, in order: `case_id`, `stratum` (predicted primary cause), `drawn` (bool), `probability` of
+        being drawn (0 to 1, the same for all of a predicted cause).
+    """
+    generator = np.random.default_rng(seed)
+    case_id, primary, product = (cases[name].to_numpy(dtype=str) for name in ("case_id", "primary", "product"))
+    # By case id, so that the same cases are drawn however the rows are sorted.
+    chance = np.empty(len(cases))
+    chance[np.argsort(case_id, kind="stable")] = generator.random(len(cases))
+    drawn, probability = np.zeros(len(cases), dtype=bool), np.zeros(len(cases))
+    strata, sizes = np.unique(primary, return_counts=True)
+    for stratum, size, take in zip(strata, sizes, allocate(sizes, n), strict=True):
+        rows = np.flatnonzero(primary == stratum)
+        rows = rows[np.lexsort((chance[rows], product[rows]))]
+        points = np.floor((np.arange(take) + generator.random()) * size / max(take, 1)).astype(int)
+        drawn[rows[np.minimum(points, size - 1)]] = True  # A start just below 1 may be rounded up.
+        probability[rows] = take / size
+    columns = {"case_id": cases["case_id"], "stratum": cases["primary"], "drawn": drawn, "probability": probability}
+    return pd.DataFrame(columns, index=cases.index)
+
+
+def _write(
+    path: Path, cases: pd.DataFrame, frame: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]
+) -> None:
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    names = [*(cause.name_sv for cause in taxonomy.causes), OTHER_NAME_SV]
+    # By chance of its own, so that the order does not give away what the model said.
+    shown = cases[frame["drawn"]].sort_values("case_id")
+    asked = _asked(shown, taxonomy, answers).sample(frac=1, random_state=0)
+    full = frame.assign(month=cases["month"], product=cases["product"], model=cases["model_version"])
+    full["drawn"] = full["drawn"].map({True: "ja", False: "nej"})
+    columns = ["case_id", "month", "product", "stratum", "drawn", "probability", "model"]
+    with replacing(path) as temporary, xlsxwriter.Workbook(str(temporary), options) as workbook:
+        sheet = workbook.add_worksheet(_SHEET)
+        _write_questions(workbook, sheet, asked, names)
+        write_sheet(workbook, workbook.add_worksheet(_CODEBOOK), _codebook(taxonomy))
+        hidden = workbook.add_worksheet(_FRAME_SHEET)
+        write_sheet(workbook, hidden, full[columns].set_axis(list(_FRAME), axis=1))
+        hidden.hide()
+
+
+def _asked(cases: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    shown = cases[["case_id", "received", "channel", "product"]].assign(
+        text=[_short(prepare(t)) for t in cases["text"]]
+    )
+    given = pd.DataFrame("", index=cases.index, columns=list(_ASKED[5:]))
+    for row, case_id in zip(cases.index, cases["case_id"], strict=True):
+        if case_id in answers:
+            names = [taxonomy.cause(c).name_sv for c in answers[case_id] if c != OTHER] or [OTHER_NAME_SV]
+            given.loc[row] = [*names[:3], "", "", ""][:4]
+    return pd.concat([shown.set_axis(list(_ASKED[:5]), axis=1), given], axis=1)
+
+
+def _short(text: str) -> str:
+    """The text, cut off where it does not fit in an Excel cell."""
+    over = " [texten är avkortad]"
+    return text if len(text) <= EXCEL_CELL_LIMIT else text[: EXCEL_CELL_LIMIT - len(over)] + over
+
+
+def _codebook(taxonomy: Taxonomy) -> pd.DataFrame:
+    rows = [
+        (c.name_sv, c.definition_sv, "; ".join(c.belongs), "; ".join(c.excludes), "; ".join(c.examples))
+        for c in taxonomy.causes
+    ]
+    rows.append((OTHER_NAME_SV, "Ingen av orsakerna passar.", "", "", ""))
+    return pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"])
+
+
+def _write_questions(workbook: Any, sheet: Any, asked: pd.DataFrame, names: Sequence[str]) -> None:
+    write_sheet(workbook, sheet, asked)
+    wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
+    answer = workbook.add_format({"bg_color": "#FFF8DC", "border": 1, "border_color": "#CCCCCC", "valign": "top"})
+    sheet.set_column(4, 4, 80, wrapped)
+    sheet.set_column(5, 8, 26)
+    for row, text in enumerate(asked["klagomål"], 1):
+        sheet.write_string(row, 4, text, wrapped)
+        for column in range(5, 9):
+            sheet.write(row, column, asked.iat[row - 1, column], answer)
+    last = max(len(asked), 1)
+    _offer(sheet, (1, 5, last, 5), len(names), "Välj den viktigaste orsaken, eller Övrigt.")
+    _offer(sheet, (1, 6, last, 7), len(names) - 1, "Välj en orsak till, om klagomålet har flera.")
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+
+
+def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: str) -> None:
+    """A drop-down list, in a rectangle of cells, of so many of the first causes of the codebook."""
+    source = f"='{_CODEBOOK}'!$A$2:$A${choices + 1}"
+    rule = {"validate": "list", "source": source, "input_message": message, "error_message": message}
+    sheet.data_validation(*cells, rule)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_audit(path: Path, taxonomy: Taxonomy) -> Audit:
+    """Read an audit's workbook, filled in wholly or partly, sorted or filtered.
+
+    Raises:
+        InputError: not an audit's workbook, nothing filled in, an unknown cause, a case that was not drawn, or one
+            case with two answers.
+    """
+    frame = _sheet(path, _FRAME, ("ärende", "månad", "stratum", "dragen"))
+    asked = _sheet(path, _ASKED, ("ärende", "huvudorsak"))
+    months = set(_column(frame, "månad"))
+    if len(months) != 1:
+        raise InputError(f"{path}: bladet {_FRAME} har {len(months)} månader; dra granskningen på nytt.")
+    ids = _column(frame, "ärende")
+    drawn = [case for case, was in zip(ids, _column(frame, "dragen"), strict=True) if was == "ja"]
+    answers = _answers(path, asked, taxonomy, _spellings(ids, drawn))
+    if not answers:
+        raise InputError(f"{path}: ingen huvudorsak är ifylld; fyll i kolumnen huvudorsak (Övrigt där ingen passar).")
+    stratum = dict(zip(ids, _column(frame, "stratum"), strict=True))
+    return Audit(months.pop(), stratum, answers, len(drawn))
+
+
+def _sheet(path: Path, headings: Sequence[str], needed: Sequence[str]) -> Table:
+    """The one sheet of the workbook that has the needed headings."""
+
+    def known(row: Sequence[str]) -> int:
+        here = {str(cell).strip().casefold() for cell in row}
+        return len(here & set(headings)) if set(needed) <= here else 0
+
+    table = read_table(path, known)
+    if not set(needed) <= {str(c).strip().casefold() for c in table.columns}:
+        raise InputError(
+            f"{path}: inget blad har kolumnerna {', '.join(needed)}; ange boken som `nollclassify audit` skrev."
+        )
+    return table
+
+
+def _column(table: Table, name: str) -> list[str]:
+    at = [str(c).strip().casefold() for c in table.columns].index(name)
+    return [str(row[at]).strip() for row in table.rows]
+
+
+def _spellings(ids: Sequence[str], drawn: Sequence[str]) -> dict[str, str]:
+    """Drawn cases by id and, where that is one case's alone, by the id without leading zeros, as Excel writes it."""
+    plain = Counter(map(_plain_number, ids))
+    alone = {_plain_number(case_id): case_id for case_id in drawn if plain[_plain_number(case_id)] == 1}
+    return alone | {case_id: case_id for case_id in drawn}
+
+
+def _plain_number(case_id: str) -> str:
+    return case_id.lstrip("0") or "0" if case_id.isdecimal() else case_id
+
+
+def _answers(path: Path, asked: Table, taxonomy: Taxonomy, drawn: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    there = [str(c).strip().casefold() for c in asked.columns]
+    columns = [_column(asked, name) for name in _ASKED[5:8] if name in there]
+    answers: dict[str, tuple[str, ...]] = {}
+    for line, written, *cells in zip(asked.lines, _column(asked, "ärende"), *columns, strict=True):
+        given = _given(path, line, cells, taxonomy)
+        if not given:
+            continue
+        case_id = drawn.get(written)
+        if case_id is None:
+            raise InputError(
+                f"{path}: rad {line}, kolumn ärende: inget sådant ärende drogs till granskning; "
+                "rätta numret eller ta bort raden."
+            )
+        if answers.setdefault(case_id, given) != given:
+            raise InputError(f"{path}: rad {line}, kolumn ärende: ärendet har redan ett annat svar; ta bort ett.")
+    return answers
+
+
+def _given(path: Path, line: int, cells: Sequence[str], taxonomy: Taxonomy) -> tuple[str, ...]:
+    names = [cell for cell in cells if cell]
+    found = [taxonomy.find_cause(name) for name in names]
+    if None in found:
+        raise InputError(f"{path}: rad {line} har en okänd orsak; välj ur listan i cellen.")
+    causes = tuple(dict.fromkeys(cause for cause in found if cause))
+    if causes and not cells[0]:
+        raise InputError(f"{path}: rad {line}, kolumn huvudorsak: fyll i den viktigaste orsaken.")
+    if OTHER in causes and len(causes) > 1:
+        raise InputError(f"{path}: rad {line}, kolumn huvudorsak: Övrigt står bredvid en orsak; ta bort det ena.")
+    return causes
