@@ -1,7 +1,9 @@
-"""The breakdown: parts that add up, small cells that stay hidden, and nothing alive in page or workbook."""
+"""The breakdown: sentences, pages, workbook and table that say the same, and small cells that stay hidden."""
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
@@ -11,9 +13,21 @@ import pytest
 from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError
 from nollclassify.reporting import Breakdown, report
-from nollclassify.reporting.words import characteristic_words
+from nollclassify.reporting.words import characteristic_words, new_words
 
 HOSTILE = '<script>alert(1)</script>=cmd|"/c calc"!A1'
+PURCHASES = (
+    "månad;produkt;köp;mål\n2020-02;Faktura;4 000 000;\n2020-03;Faktura;4 000 000;2,5\n2020-02;Klarna konto;500 000;\n"
+    "2020-03;Klarna konto;500 000;\n2020-03;Alla produkter;;28\n"
+)
+WAITING = (
+    "jag har väntat i kön sedan klockan nio",
+    "ingen svarar i telefonen hos er",
+    "mejlade för fyra veckor sedan och väntar än",
+    "utlovad uppringning kom aldrig",
+    "chatten bröts efter en timme i kö",
+    "ärendet har legat hos er sedan i somras",
+)
 
 
 @pytest.fixture
@@ -21,116 +35,196 @@ def labelled(tmp_path: Path) -> Path:
     rows = []
     for n, (day, product, cause, count) in enumerate(
         [
-            ("2020-02-10", "Faktura", "wait_time", 4),
-            ("2020-03-02", "Faktura", "wait_time", 12),
+            ("2020-02-10", "Faktura", "wait_time", 5),
+            ("2020-02-11", "Faktura", "", 9),
+            ("2020-03-02", "Faktura", "wait_time", 30),
             ("2020-03-03", "faktura", "invoice_before_delivery;wait_time", 7),
             ("2020-03-04", "Klarna konto", "naming_confusion", 6),
             ("2020-03-05", "Delbetalningskonto", "", 9),
             ("2020-03-06", HOSTILE, "", 5),
-            ("2020-03-07", "", "campaign_backlash", 2),
+            ("2020-03-07", "Faktura", "campaign_backlash", 2),
         ]
     ):
-        text = f"väntan i kön var lång {HOSTILE}"
-        rows += [(f"{n}-{i}", day, product, text, cause, cause.split(";")[0]) for i in range(count)]
-    frame = pd.DataFrame(rows, columns=["ärende", "datum", "produkt", "text", "causes", "primary_cause"])
+        for i in range(count):
+            text = f"{WAITING[i % len(WAITING)]}. Det är {i} {HOSTILE}"
+            # A customer each: the same text of unknown customers would be one complaint sent several times.
+            rows.append((f"{n}-{i}", f"kund {n}-{i}", day, product, "Telefon", text, cause, cause.split(";")[0]))
+    headings = ["ärende", "kund", "datum", "produkt", "kanal", "text", "causes", "primary_cause"]
+    frame = pd.DataFrame(rows, columns=headings)
     write_table(frame, tmp_path / "labelled.csv")
     return tmp_path / "labelled.csv"
 
 
 @pytest.fixture
-def breakdown(labelled: Path) -> Breakdown:
-    purchases = labelled.with_name("kop.csv")
-    purchases.write_text(
-        "månad;produkt;köp\n2020-03;Faktura;4 000 000\n2020-03;Klarna konto;500 000\n", encoding="cp1252"
-    )
+def purchases(tmp_path: Path) -> Path:
+    path = tmp_path / "kop.csv"
+    path.write_text(PURCHASES, encoding="cp1252")
+    return path
+
+
+@pytest.fixture
+def breakdown(labelled: Path, purchases: Path) -> Breakdown:
     return report(labelled, output=labelled.parent / "ut", purchases=purchases)
+
+
+def at(breakdown: Breakdown, product: str, figure: str, cause: str = "", month: str = "2020-03") -> pd.Series:
+    t = breakdown.table
+    found = t[(t["month"] == month) & (t["product"] == product) & (t["figure"] == figure) & (t["cause"] == cause)]
+    assert len(found) == 1
+    return found.iloc[0]
 
 
 def test_the_latest_month_is_told_in_words(breakdown: Breakdown) -> None:
     assert breakdown.month == "2020-03"
     assert breakdown.summary == (
-        "41 klagomål i 2020-03.",
-        "Det är 9,1 (6,5–12,4) klagomål per miljon köp.",
-        "Vanligaste orsaken är Väntetid: 12 klagomål, 29 % (18–44 %) av alla.",
-        "14 klagomål (34 %) har ingen av orsakerna.",
-        "För få för att säga något: Inställt evenemang eller resa, Kampanjkritik.",
+        "59 klagomål i mars 2020.",
+        "Det är 13,1 klagomål per miljon köp (10,0–16,9).",
+        "Målet, högst 28 per miljon köp, nåddes.",
+        "Jämfört med februari 2020: 4,2 gånger så många per miljon köp (2,3–8,2).",
+        "Ökade mest sedan februari 2020: Väntetid, 6,0 gånger så många (2,3–19,8).",
+        "Ökade också: Faktura före leverans.",
+        "Ingen orsak har säkert minskat sedan februari 2020.",
+        "För osäkert för att säga om det har ökat eller minskat sedan februari 2020: Namnförväxling och Övrigt.",
+        "Vanligaste orsaken är Väntetid: 30 klagomål, 50,8\xa0% av alla (38,4–63,2\xa0%).",
+        "För få för att säga något: Inställt evenemang eller resa och Kampanjkritik.",
+        "Siffrorna per orsak är inte rättade för modellens fel: de är dess egna etiketter, räknade. "
+        "Intervallen visar bara slumpen.",
     )
 
 
-def test_the_parts_add_up_to_the_whole(breakdown: Breakdown) -> None:
-    table = breakdown.table
-    for _, group in table.groupby(["month", "product"]):
-        assert group["primary"].sum() == group["cases"].iloc[0]
-        assert group["share"].sum() == pytest.approx(1)
-    products = table[table["product"] != "Alla produkter"].groupby(["month", "cause"])["primary"].sum()
-    whole = table[table["product"] == "Alla produkter"].set_index(["month", "cause"])["primary"]
-    assert products.sort_index().equals(whole.sort_index())
+def test_it_can_be_told_in_english(labelled: Path, purchases: Path) -> None:
+    told = report(labelled, output=labelled.parent / "en", purchases=purchases, language="en")
+    assert told.summary[1] == "That is 13.1 complaints per million purchases (10.0–16.9)."
+    page = told.page.read_text(encoding="utf-8")
+    assert '<html lang="en">' in page
+    assert "Wait time" in page
+    assert not re.search("klagomål per|Väntetid|Orsakerna", page)
+    assert list(pd.read_csv(told.csv, sep=";", encoding="utf-8-sig").columns[:3]) == ["month", "product", "cause_id"]
+
+
+def test_another_language_is_refused(labelled: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--language fi: välj sv eller en"):
+        report(labelled, output=tmp_path / "fi", language="fi")
+
+
+def test_the_parts_add_up_to_the_last_digit_in_the_csv(breakdown: Breakdown) -> None:
+    table = pd.read_csv(breakdown.csv, sep=";", encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    shown = breakdown.table[breakdown.table["shown"]]
+    assert [float(v) for v in table.loc[shown.index, "värde"]] == shown["value"].tolist()
+    whole = breakdown.table.assign(value=[Decimal(str(v)) for v in breakdown.table["value"]])
+    for (month, product), group in whole.groupby(["month", "product"]):
+        by = group.groupby("figure")["value"].sum()
+        assert by["primary"] == by["cases"], (month, product)
+        assert by["share"] == 1
+        assert by.get("rate", 0) == by.get("rate_all", 0)
+    parts = whole[(whole["figure"] == "primary") & (whole["product"] != "Alla produkter")]
+    all_of_them = whole[(whole["figure"] == "primary") & (whole["product"] == "Alla produkter")]
+    assert (
+        parts.groupby(["month", "cause"])["value"].sum().to_dict()
+        == all_of_them.set_index(["month", "cause"])["value"].to_dict()
+    )
 
 
 def test_a_renamed_product_is_one_product(breakdown: Breakdown) -> None:
-    table = breakdown.table.set_index(["month", "product", "cause"])
-    assert table.loc[("2020-03", "Delbetalningskonto", "naming_confusion"), "cases"] == 15
+    assert at(breakdown, "Delbetalningskonto", "cases")["value"] == 15
     assert "Klarna konto" not in set(breakdown.table["product"])
 
 
 def test_rates_are_per_million_purchases(breakdown: Breakdown) -> None:
-    row = breakdown.table.set_index(["month", "product", "cause"]).loc[("2020-03", "Faktura", "wait_time")]
-    assert row["rate"] == pytest.approx(3.0)
-    assert row["rate_low"] < 3 < row["rate_high"]
-    assert pd.isna(
-        breakdown.table.set_index(["month", "product", "cause"]).loc[("2020-02", "Alla produkter", "wait_time"), "rate"]
-    )
+    row = at(breakdown, "Faktura", "rate", "wait_time")
+    assert (row["value"], row["low"], row["high"]) == (7.5, 5.06, 10.71)  # 30 in 4 million; Garwood 20.24 to 42.83
+    assert "rate" not in set(breakdown.table[breakdown.table["product"] == "Produkter med få klagomål"]["figure"])
 
 
-def test_small_cells_are_in_neither_file(breakdown: Breakdown) -> None:
-    table = pd.read_csv(breakdown.csv, sep=";", dtype=str, keep_default_na=False)
+def test_page_workbook_and_csv_show_the_same(breakdown: Breakdown) -> None:
+    page = breakdown.pages["Faktura"].read_text(encoding="utf-8")
+    assert "<td>7,50<small>(5,06–10,71)</small></td>" in page
+    sheet = openpyxl.load_workbook(breakdown.workbook)["Faktura"]
+    rows = [dict(zip([c.value for c in sheet[1]], [c.value for c in row], strict=True)) for row in sheet.iter_rows()]
+    rate = [r for r in rows if r["orsak_id"] == "wait_time" and r["mått"] == "per miljon köp"]
+    assert [(r["värde"], r["låg"], r["hög"]) for r in rate] == [(7.5, 5.06, 10.71)]
+    table = pd.read_csv(breakdown.csv, sep=";", encoding="utf-8-sig", keep_default_na=False)
+    same = table[(table["produkt"] == "Faktura") & (table["mått"] == "per miljon köp") & (table["månad"] == "2020-03")]
+    assert float(same.set_index("orsak_id").loc["wait_time", "värde"]) == 7.5
+
+
+def test_small_cells_are_in_no_file(breakdown: Breakdown) -> None:
+    table = pd.read_csv(breakdown.csv, sep=";", encoding="utf-8-sig", dtype=str, keep_default_na=False)
     small = table[(table["orsak_id"] == "campaign_backlash") & (table["månad"] == "2020-03")]
-    assert set(small["huvudorsak"]) == {""}
+    assert set(small["värde"]) | set(small["låg"]) | set(small["hög"]) == {""}
     assert set(small["metod"]) == {"för få för att säga något"}
-    sheet = openpyxl.load_workbook(breakdown.workbook)["Sammanställning"]
-    heading = [cell.value for cell in sheet[1]]
-    values = [row[heading.index("huvudorsak")].value for row in sheet.iter_rows(min_row=2)]
-    assert not [v for v in values if isinstance(v, int) and v < 5]
-    assert "för få för att säga något" in breakdown.page.read_text(encoding="utf-8")
-
-
-def test_nothing_that_came_in_is_alive_in_page_or_workbook(breakdown: Breakdown) -> None:
-    page = breakdown.page.read_text(encoding="utf-8")
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    for sheet in openpyxl.load_workbook(breakdown.workbook):
-        for row in sheet.iter_rows():
-            assert not [cell for cell in row if cell.data_type == "f" or cell.hyperlink]
+    counts = ("klagomål med huvudorsaken", "nämns i", "klagomål", "formella klagomål", "per kanal", "per källa")
+    for sheet in openpyxl.load_workbook(breakdown.workbook).worksheets[:-1]:
+        for row in sheet.iter_rows(min_row=2, values_only=True):
+            value = row[6]
+            assert not (row[4] in counts and isinstance(value, int | float) and value < 5), row
+    assert "för få" in breakdown.page.read_text(encoding="utf-8")
 
 
 def test_the_page_stands_alone_and_can_be_read_aloud(breakdown: Breakdown) -> None:
     page = breakdown.page.read_text(encoding="utf-8")
     assert '<html lang="sv">' in page
-    assert 'role="img" aria-label="Staplar: klagomål i 2020-03' in page
+    assert 'role="img" aria-label="Staplar, en per månad, delade efter huvudorsak: klagomål per miljon köp.' in page
+    assert "mar 2020 13,1" in page
     assert not [address for address in ("src=", "<link", "@import") if address in page]
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert re.findall("<h([1-6])", page)[:2] == ["1", "2"]
+
+
+def test_every_product_has_a_page_that_the_others_lead_to(breakdown: Breakdown) -> None:
+    assert list(breakdown.pages) == ["Alla produkter", "Faktura", "Delbetalningskonto", HOSTILE]
+    leads = re.findall(r'<a href="([^"]+)"', breakdown.page.read_text(encoding="utf-8"))
+    assert sorted(leads) == sorted(p.name for name, p in breakdown.pages.items() if name != "Alla produkter")
+    assert all(path.is_file() for path in breakdown.pages.values())
+
+
+def test_what_rose_is_named_with_its_interval(breakdown: Breakdown) -> None:
+    page = breakdown.pages["Faktura"].read_text(encoding="utf-8")
+    assert "Väntetid, Faktura: 6,0 gånger så många som i februari 2020 (2,3–19,8)." in page
+
+
+def test_an_aim_of_the_product_is_held_against_its_rate(breakdown: Breakdown) -> None:
+    assert "Målet, högst 2,5 per miljon köp, nåddes inte." in breakdown.pages["Faktura"].read_text(encoding="utf-8")
 
 
 def test_another_month_can_be_asked_for(labelled: Path, tmp_path: Path) -> None:
-    assert report(labelled, output=tmp_path / "feb", month="2020-02").summary[0] == "4 klagomål i 2020-02."
+    assert report(labelled, output=tmp_path / "f", month="2020-02").summary[0] == "14 klagomål i februari 2020."
     with pytest.raises(InputError, match="inga klagomål i 2019-12; månader som finns: 2020-02, 2020-03"):
         report(labelled, output=tmp_path / "dec", month="2019-12")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("månad;köp\n2020-03;5", "kolumnerna månad, produkt och köp behövs"),
-        ("månad;produkt;köp\n2020-13;Faktura;5", "rad 2, kolumn månad: skriv månaden som 2020-03"),
-        ("månad;produkt;köp\n2020-03;Faktura;5\n2020-03;Kort;många", "rad 3, kolumn köp: skriv ett helt antal köp"),
-    ],
-)
-def test_a_table_of_purchases_that_is_wrong_says_where(
-    labelled: Path, tmp_path: Path, content: str, message: str
-) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        report(labelled, output=tmp_path / "ut", purchases=path)
+def test_without_purchases_counts_are_shown_and_it_is_said(labelled: Path, tmp_path: Path) -> None:
+    told = report(labelled, output=tmp_path / "ut")
+    assert "Köp saknas för månaden, så antal visas i stället för tal per miljon köp." in told.summary
+    assert "klagomål per miljon köp" not in told.page.read_text(encoding="utf-8").split("<h2>Vad siffrorna betyder")[0]
+
+
+def test_complaints_without_dates_are_counted_and_said(labelled: Path, tmp_path: Path) -> None:
+    path = tmp_path / "undated.csv"
+    path.write_text("ärende;text;causes\nu1;utan datum väntar jag på svar;wait_time\n", encoding="utf-8")
+    assert (
+        "1 klagomål i filerna saknar datum och är inte med i någon månad."
+        in report(labelled, path, output=tmp_path / "ut").summary
+    )
+    alone = report(path, output=tmp_path / "alone")
+    assert alone.summary == ("Färre än 5 klagomål utan datum: för få för att säga något.",)
+
+
+def test_a_month_with_few_complaints_says_so_and_shows_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("ärende;datum;text;causes\n1;2020-03-01;väntar än på svar;wait_time\n", encoding="utf-8")
+    told = report(path, output=tmp_path / "ut")
+    assert told.summary == ("Färre än 5 klagomål i mars 2020: för få för att säga något.",)
+    assert "väntar" not in told.page.read_text(encoding="utf-8")
+
+
+def test_the_same_file_twice_does_not_count_twice(labelled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(labelled.read_bytes())
+    told = report(labelled, copy, output=tmp_path / "ut")
+    assert told.summary[0] == "59 klagomål i mars 2020."
+    assert "59 klagomål var samma ärende som redan fanns" in told.page.read_text(encoding="utf-8")
 
 
 def test_a_file_without_labels_is_refused(tmp_path: Path) -> None:
@@ -138,6 +232,12 @@ def test_a_file_without_labels_is_refused(tmp_path: Path) -> None:
     path.write_text("text\nhej", encoding="utf-8")
     with pytest.raises(InputError, match="ingen kolumn har orsaker"):
         report(path, output=tmp_path / "ut")
+
+
+def test_an_output_that_is_a_file_is_one_sentence(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "ut").write_text("")
+    with pytest.raises(InputError, match="filen går inte att skriva"):
+        report(labelled, output=tmp_path / "ut")
 
 
 def test_telling_words_stand_in_five_cases_and_name_nobody() -> None:
@@ -150,19 +250,8 @@ def test_telling_words_stand_in_five_cases_and_name_nobody() -> None:
     assert not [w for found in words.values() for w in found if "qvintus" in w or w == "unikum"]
 
 
-def test_a_product_with_few_complaints_is_not_shown_alone(breakdown: Breakdown) -> None:
-    february = breakdown.table[breakdown.table["month"] == "2020-02"]
-    assert set(february["product"]) == {"Alla produkter", "Produkter med få klagomål"}
-
-
-def test_the_same_file_twice_does_not_count_twice(labelled: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.csv"
-    copy.write_bytes(labelled.read_bytes())
-    with pytest.raises(InputError, match="har ett ärendenummer som också står i"):
-        report(labelled, copy, output=tmp_path / "ut")
-
-
-def test_an_output_that_is_a_file_is_one_sentence(labelled: Path, tmp_path: Path) -> None:
-    (tmp_path / "ut").write_text("")
-    with pytest.raises(InputError, match="filen går inte att skriva"):
-        report(labelled, output=tmp_path / "ut")
+def test_new_words_are_those_that_were_not_there_before() -> None:
+    before = pd.DataFrame({"text": [f"kön var lång i {n} minuter" for n in range(9)]})
+    now = pd.DataFrame({"text": [f"kön var lång, hemarbete sägs det, {n} minuter" for n in range(9)]})
+    assert new_words(now, before)[:1] == ["hemarbete"]
+    assert "kön" not in new_words(now, before)

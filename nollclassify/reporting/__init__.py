@@ -1,4 +1,4 @@
-"""FLOW: labelled files -> tables -> one HTML page, one Excel workbook and one tidy CSV file."""
+"""FLOW: labelled files -> tidy table -> HTML pages, one Excel workbook and one CSV file."""
 
 from nollclassify.reporting.breakdown import Breakdown, report
 

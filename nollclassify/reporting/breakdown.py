@@ -1,42 +1,51 @@
-"""The breakdown of a month: summary in words, page, workbook and tidy table."""
+"""The breakdown of a month: pages, workbook and tidy table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from nollclassify.atomic import replacing, write_text
-from nollclassify.case_writing import write_sheet, write_table
-from nollclassify.cases import check_unique_ids, read_cases
-from nollclassify.errors import InputError
-from nollclassify.estimation import poisson_rate
-from nollclassify.reporting.charts import cause_bars
-from nollclassify.reporting.tables import ALL_PRODUCTS, NO_MONTH, case_table, cause_names, read_purchases, tidy_table
-from nollclassify.reporting.words import characteristic_words
+from nollclassify.atomic import write_text
+from nollclassify.auditing import ENOUGH_AUDITED, Audit, chosen_month, read_audit, read_ledger
+from nollclassify.case_writing import write_table
+from nollclassify.errors import InputError, NollclassifyError
+from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Ledger, load_definition
+from nollclassify.model_store import read_manifest
+from nollclassify.reporting.candidates import candidates
+from nollclassify.reporting.effects import effects
+from nollclassify.reporting.exposure import Exposure, read_exposure
+from nollclassify.reporting.figures import cause_names, tidy_table
+from nollclassify.reporting.language import Language
+from nollclassify.reporting.lookup import Lookup
+from nollclassify.reporting.measures import read_measures
+from nollclassify.reporting.page import Context, page_name, render, slug, summary_of
+from nollclassify.reporting.told import Told, alarms, measured, not_yet, proposed, repeated, risen, spoken, telling
+from nollclassify.reporting.workbook import for_file, write_workbook
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
-
-_FEW = "few"
-_CAUTION = (
-    "Siffrorna är räknade på klassificerarens etiketter och är inte korrigerade för dess fel. "
-    "Ett klagomål räknas under sin huvudorsak, så att delarna summerar till helheten; "
-    "”nämns” räknar alla klagomål där orsaken finns med."
-)
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What a report gave: the month, the summary's sentences, the tidy table, and where each file lies."""
+    """What a report gave: the month, the summary's sentences, the tidy table, and where each file lies.
+
+    Attributes:
+        month: YYYY-MM.
+        summary: the sentences at the head of the page of all products.
+        table: see `figures.tidy_table`.
+        page: the page of all products; `pages` maps every product to its page, that one included.
+        workbook, csv: the same figures.
+        n_rejected: rows of the labelled files that were refused.
+    """
 
     month: str
     summary: tuple[str, ...]
     table: pd.DataFrame
     page: Path
+    pages: dict[str, Path]
     workbook: Path
     csv: Path
     n_rejected: int
@@ -46,197 +55,174 @@ def report(
     *labelled: str | Path,
     output: str | Path,
     purchases: str | Path | None = None,
+    audits: Sequence[str | Path] = (),
+    measures: str | Path | None = None,
     month: str | None = None,
+    language: str = "sv",
     settings: Settings | None = None,
 ) -> Breakdown:
-    """Break labelled complaints down by product, month and cause, and write page, workbook and tidy CSV.
+    """Break labelled complaints down by product, month and cause, and write pages, workbook and tidy CSV.
 
     Args:
-        labelled: files that `label` wrote, corrected or not.
+        labelled: files that `label` wrote, corrected or not; earlier months too, to compare with.
         output: the folder to write to.
-        purchases: a table of purchases by month and product, for rates per million.
-        month: the month of the page (YYYY-MM); by default the latest of the files.
+        purchases: a table of purchases (and aims) by month and product, for rates per million.
+        audits: workbooks that `audit` wrote, filled in; at most one a month.
+        measures: a table of measures, to see whether they helped.
+        month: the month of the pages (YYYY-MM); by default the latest of the files.
+        language: `sv` or `en`.
         settings: by default those of the working directory.
 
     Raises:
         InputError: a file that cannot be used, or a month without complaints.
     """
-    settings = settings or load_settings()
+    settings, t = settings or load_settings(), Language(language)
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
-    many = [read_cases(Path(path), taxonomy, labelled=True) for path in labelled]
-    check_unique_ids(many)
-    cases = case_table(many, taxonomy)
-    if cases.empty:
-        raise InputError(f"{', '.join(map(str, labelled))}: inga märkta klagomål att sammanställa; ange en märkt fil.")
-    chosen = _month(cases, month, labelled)
-    bought = read_purchases(Path(purchases), taxonomy) if purchases else None
-    table = tidy_table(cases, taxonomy, bought, settings.min_cell)
-    here, now = cases[cases["month"] == chosen], table[table["month"] == chosen]
-    undated = int((cases["month"] == NO_MONTH).sum()) if chosen != NO_MONTH else 0
-    summary = _summary(chosen, now, undated)
+    ledger, n_rejected = read_ledger(labelled, taxonomy, settings)
+    chosen = chosen_month(ledger.cases, month, labelled)
+    exposure = read_exposure(Path(purchases), taxonomy) if purchases else Exposure()
+    checked = _audits(audits, taxonomy, ledger)
+    definition = load_definition(settings.definition)
+    names = cause_names(taxonomy, t.english)
+    table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
+    stem = f"klagomal-{chosen.replace(' ', '-')}"
     folder = Path(output)
-    page, workbook, csv = (folder / f"klagomal-{chosen.replace(' ', '-')}{end}" for end in (".html", ".xlsx", ".csv"))
-    write_text(page, _page(chosen, now, here, summary, taxonomy, settings, (csv.name, workbook.name)))
-    _write_workbook(workbook, table, taxonomy)
-    write_table(_for_file(table), csv)
-    n_rejected = sum(len(cases.rejected) for cases in many)
-    return Breakdown(chosen, tuple(summary), table, page, workbook, csv, n_rejected)
+    csv, workbook = folder / f"{stem}.csv", folder / f"{stem}.xlsx"
+    context = Context(
+        look=Lookup(table),
+        month=chosen,
+        names=names,
+        taxonomy=taxonomy,
+        definition=definition,
+        exposure=exposure,
+        language=t,
+        min_cell=settings.min_cell,
+        readings=_readings(ledger, settings),
+        notes=_notes(ledger, t),
+        files=(csv.name, workbook.name),
+        model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
+        undated=int((ledger.cases["month"] == NO_MONTH).sum()),
+    )
+    told = _Telling(context, ledger, _measures(measures, ledger, checked, context))
+    pages = _write_pages(context, told, folder, stem)
+    write_workbook(workbook, table, names, _definitions(context), chosen, list(pages), t)
+    write_table(for_file(table, names, t), csv)
+    summary = tuple(summary_of(context, ALL_PRODUCTS))
+    return Breakdown(chosen, summary, table, pages[ALL_PRODUCTS], pages, workbook, csv, n_rejected)
 
 
-def _month(cases: pd.DataFrame, wanted: str | None, labelled: Sequence[str | Path]) -> str:
-    months = sorted(set(cases["month"]) - {NO_MONTH})
-    if wanted and wanted not in months:
-        raise InputError(
-            f"{', '.join(map(str, labelled))}: inga klagomål i {wanted}; månader som finns: {', '.join(months)}."
+def _audits(paths: Sequence[str | Path], taxonomy: Taxonomy, ledger: Ledger) -> dict[str, Audit]:
+    found: dict[str, Audit] = {}
+    for path in map(Path, paths):
+        audit = read_audit(path, taxonomy)
+        if audit.month in found:
+            raise InputError(f"{path}: {audit.month} har redan en granskning; ange en per månad.")
+        ids = set(ledger.cases.loc[ledger.cases["month"] == audit.month, "case_id"])
+        n = len(ids & audit.answers.keys())
+        if not n:
+            raise InputError(f"{path}: inget granskat ärende finns i de märkta filerna; ange månadens märkta fil.")
+        if n < ENOUGH_AUDITED:
+            raise InputError(
+                f"{path}: {n} granskade klagomål är för få för att rätta något; fyll i minst {ENOUGH_AUDITED}."
+            )
+        found[audit.month] = audit
+    return found
+
+
+def _readings(ledger: Ledger, settings: Settings) -> dict[str, tuple[float, float]]:
+    """Recall and precision of each cause by the model that labelled, where it is the one in use; else nothing."""
+    try:
+        manifest = read_manifest(Path(settings.champion))
+    except NollclassifyError:
+        return {}
+    if set(ledger.cases["model_version"]) - {""} != {manifest.get("model_version")}:
+        return {}
+    scores = manifest.get("scores", {}).get("causes", [])
+    return {row["cause"]: (float(row["recall"]), float(row["precision"])) for row in scores}
+
+
+def _notes(ledger: Ledger, t: Language) -> list[str]:
+    counts = {"d_outside": ledger.outside, "d_unknown": ledger.unknown_sources}
+    return [t(key, n=t.number(n)) for key, n in counts.items() if n]
+
+
+Said = tuple[str, list[str]]  # a heading and sentences
+
+
+def _measures(
+    path: str | Path | None, ledger: Ledger, audits: dict[str, Audit], context: Context
+) -> list[tuple[str, Said]] | None:
+    """For each measure its product (empty for all) and what is said of it; None without a table of measures."""
+    if path is None:
+        return None
+    c = context
+    measures = read_measures(Path(path), c.taxonomy)
+    found = effects(measures, ledger.cases, c.taxonomy, audits, c.exposure, c.month, c.min_cell)
+    told = {effect.measure: measured(effect, c.names, c.language, c.min_cell) for effect in found}
+    return [(m.product, told.get(m) or not_yet(m, c.names, c.language)) for m in measures]
+
+
+class _Telling:
+    """What the pages tell beside the figures; what they have in common is worked out once."""
+
+    def __init__(self, context: Context, ledger: Ledger, measures: list[tuple[str, Said]] | None) -> None:
+        self.context, self.measures = context, measures
+        cases = ledger.cases
+        self.here = cases[cases["month"] == context.month]
+        self.cases = cases
+        self.words = telling(context.look, context.month, self.here, context.min_cell)
+        self.risen = risen(context.look, context.month)
+        self.candidates = proposed(candidates(cases, context.month, max(context.min_cell, 5)), cases, context.language)
+        self.repeats = repeated(ledger, context.month, context.names, context.language, context.min_cell)
+
+    def of(self, product: str) -> Told:
+        c, whole = self.context, product == ALL_PRODUCTS
+        cases = self.here if whole else self.here[self.here["product"] == product]
+        rows = self.risen if whole else [row for row in self.risen if row.product == product]
+        return Told(
+            quotations=spoken(c.look, c.month, product, cases),
+            words=self.words if whole else {},
+            alarms=alarms(rows, c.look, self.cases, c.names, c.language, c.min_cell),
+            measures=self._measures_of(product),
+            candidates=self.candidates if whole else None,
+            repeats=self.repeats if whole else [],
         )
-    return wanted or (months[-1] if months else NO_MONTH)
+
+    def _measures_of(self, product: str) -> list[Said] | None:
+        if self.measures is None:
+            return None
+        return [said for of, said in self.measures if product == ALL_PRODUCTS or of in ("", product)]
 
 
-# --- in words ----------------------------------------------------------------------------------------------------
+def _write_pages(context: Context, told: _Telling, folder: Path, stem: str) -> dict[str, Path]:
+    products = [p for p in context.look.products[context.month] if p != FEW_PRODUCTS]
+    names = _page_names(products, stem)
+    for product in products:
+        write_text(folder / names[product], render(context, product, told.of(product), list(names.items())))
+    return {product: folder / name for product, name in names.items()}
 
 
-def _summary(month: str, now: pd.DataFrame, undated: int) -> list[str]:
-    rows: list[dict[Any, Any]] = now[now["product"] == ALL_PRODUCTS].to_dict("records")
-    causes = [row for row in rows if row["cause"] != OTHER]
-    sentences = [f"{rows[0]['cases']} klagomål i {month}."]
-    if pd.notna(rows[0]["purchases"]):
-        sentences.append(f"Det är {_rate_of_all(rows[0])} klagomål per miljon köp.")
-    first = max(causes, key=lambda row: int(row["primary"]))
-    if first["shown"]:
-        share = _share(first)
-        sentences.append(f"Vanligaste orsaken är {first['cause_name']}: {first['primary']} klagomål, {share} av alla.")
-    rest = rows[-1]
-    if rest["shown"]:
-        sentences.append(f"{rest['primary']} klagomål ({_percent(rest['share'])}) har ingen av orsakerna.")
-    if few := [row["cause_name"] for row in rows if not row["shown"]]:
-        sentences.append(f"För få för att säga något: {', '.join(few)}.")
-    if undated:
-        sentences.append(f"{undated} klagomål i filerna saknar datum och är inte med i månaden.")
-    return sentences
+def _page_names(products: Sequence[str], stem: str) -> dict[str, str]:
+    """A file name for each product; products that would have the same one are numbered."""
+    names: dict[str, str] = {}
+    for product in products:
+        name, number = page_name(stem, product), 2
+        while name in names.values():
+            name, number = f"{stem}-{slug(product)}-{number}.html", number + 1
+        names[product] = name
+    return names
 
 
-def _rate_of_all(row: dict[Any, Any]) -> str:
-    rate = poisson_rate(int(row["cases"]), float(row["purchases"]) / 1e6)
-    return f"{_decimal(rate.estimate)} ({_decimal(rate.low)}–{_decimal(rate.high)})"
-
-
-def _decimal(value: float, digits: int = 1) -> str:
-    return f"{value:.{digits}f}".replace(".", ",")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _share(row: dict[Any, Any]) -> str:
-    return f"{_percent(row['share'])} ({100 * row['share_low']:.0f}–{_percent(row['share_high'])})"
-
-
-def _thousands(value: float) -> str:
-    return f"{int(value):,}".replace(",", " ")
-
-
-# --- page and workbook -------------------------------------------------------------------------------------------
-
-
-def _page(
-    month: str,
-    now: pd.DataFrame,
-    here: pd.DataFrame,
-    summary: list[str],
-    taxonomy: Taxonomy,
-    settings: Settings,
-    file_names: tuple[str, str],
-) -> str:
-    from jinja2 import Environment
-
-    names = cause_names(taxonomy)
-    order = now[now["product"] != ALL_PRODUCTS].groupby("product")["cases"].first().sort_values(ascending=False)
-    shown = now.assign(cause=now["cause"].where(now["shown"], _FEW))
-    counts = shown.pivot_table(index="product", columns="cause", values="primary", aggfunc="sum", fill_value=0)
-    counts = counts.reindex(index=order.index, columns=[*names, _FEW], fill_value=0)
-    words = characteristic_words(here, max(settings.min_cell, 5))
-    # autoescape: texts, products and headings come from files that anybody may have written.
-    template = Environment(autoescape=True).from_string(
-        (files("nollclassify") / "reporting" / "page.html").read_text("utf-8")
-    )
-    return template.render(
-        month=month,
-        summary=summary,
-        caution=_CAUTION,
-        picture=cause_bars(counts, names | {_FEW: "för få för att visas var för sig"}),
-        alternative=f"Staplar: klagomål i {month} per produkt och huvudorsak. Samma siffror står i tabellerna.",
-        products=[_product_view(now, product) for product in [ALL_PRODUCTS, *order.index]],
-        words=[(names[c], words[c]) for c in names if words.get(c)],
-        causes=taxonomy.causes,
-        taxonomy_version=taxonomy.version,
-        csv_name=file_names[0],
-        workbook_name=file_names[1],
-    )
-
-
-def _product_view(now: pd.DataFrame, product: str) -> dict[str, Any]:
-    rows: list[dict[Any, Any]] = now[now["product"] == product].to_dict("records")
-    bought = rows[0]["purchases"]
-    return {
-        "name": product,
-        "cases": rows[0]["cases"],
-        "purchases": _thousands(bought) if pd.notna(bought) else "",
-        "rows": [
-            {
-                "name": row["cause_name"],
-                "shown": row["shown"],
-                "primary": row["primary"],
-                "mentioned": row["mentioned"],
-                "share": _share(row),
-                "rate": _rate(row) if pd.notna(bought) else "",
-            }
-            for row in rows
-        ],
-    }
-
-
-def _rate(row: dict[Any, Any]) -> str:
-    return f"{_decimal(row['rate'], 2)} ({_decimal(row['rate_low'], 2)}–{_decimal(row['rate_high'], 2)})"
-
-
-_SV = {
-    "month": "månad",
-    "product": "produkt",
-    "cause": "orsak_id",
-    "cause_name": "orsak",
-    "cases": "klagomål",
-    "primary": "huvudorsak",
-    "mentioned": "nämns",
-    "share": "andel",
-    "share_low": "andel_låg",
-    "share_high": "andel_hög",
-    "purchases": "köp",
-    "rate": "per_miljon_köp",
-    "rate_low": "per_miljon_låg",
-    "rate_high": "per_miljon_hög",
-    "method": "metod",
-}
-_FIGURES = [c for c in _SV if c not in ("month", "product", "cause", "cause_name", "cases", "purchases", "method")]
-
-
-def _for_file(table: pd.DataFrame) -> pd.DataFrame:
-    """The tidy table under Swedish headings; figures of cells that are too small are left out."""
-    rounded = table.round(dict.fromkeys(["share", "share_low", "share_high", "rate", "rate_low", "rate_high"], 4))
-    hidden = rounded.astype(object)
-    hidden.loc[~table["shown"], _FIGURES] = None
-    hidden.loc[~table["shown"], "method"] = "för få för att säga något"
-    return hidden.drop(columns="shown").astype(object).where(lambda t: t.notna(), "").rename(columns=_SV)
-
-
-def _write_workbook(path: Path, table: pd.DataFrame, taxonomy: Taxonomy) -> None:
-    import xlsxwriter
-
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    definitions = pd.DataFrame(
-        [(c.name_sv, c.id, c.definition_sv, "; ".join(c.excludes)) for c in taxonomy.causes],
-        columns=["orsak", "id", "text", "inte detta"],
-    ).rename(columns={"text": "betydelse"})
-    with replacing(path) as temporary, xlsxwriter.Workbook(str(temporary), options) as workbook:
-        write_sheet(workbook, workbook.add_worksheet("Sammanställning"), _for_file(table))
-        write_sheet(workbook, workbook.add_worksheet("Orsaker"), definitions)
+def _definitions(context: Context) -> list[tuple[str, str]]:
+    c, t = context, context.language
+    pairs = [
+        (
+            t("d_definition", version=c.definition.version),
+            " ".join([c.definition.text_en if t.english else c.definition.text_sv, *c.notes]),
+        ),
+        (t("d_formal"), c.definition.formal_en if t.english else c.definition.formal_sv),
+        (t("d_interval"), t("d_interval_text")),
+        (t("d_few"), t("d_few_text", least=c.min_cell)),
+    ]
+    pairs += [(c.names[x.id], x.definition_en if t.english else x.definition_sv) for x in c.taxonomy.causes]
+    return [*pairs, (c.names[OTHER], t("other_definition"))]

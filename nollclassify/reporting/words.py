@@ -1,14 +1,31 @@
-"""The words that set a cause apart from the rest, in the customers' own language."""
+"""The words that set a cause apart from the rest, or a month from the one before, in the customers' own language."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import tomllib
 from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 
 from nollclassify import swedish
 from nollclassify.model import prepare
+
+# spaCy reads three thousand texts a second: of more than this a sample is read.
+SAMPLE = 2_000
+_MASK = re.compile(r"<[a-zåäö-]+>")
+
+
+@cache
+def word_table() -> dict[str, frozenset[str]]:
+    """The lists of words in `data/report_words.toml`, by name."""
+    source = (files("nollclassify") / "data" / "report_words.toml").read_text(encoding="utf-8")
+    return {name: frozenset(words.split()) for name, words in tomllib.loads(source).items()}
 
 
 def characteristic_words(cases: pd.DataFrame, min_cases: int = 5, n: int = 8) -> dict[str, list[str]]:
@@ -18,21 +35,61 @@ def characteristic_words(cases: pd.DataFrame, min_cases: int = 5, n: int = 8) ->
     case, and only words that stand in at least `min_cases` cases are named, so that none points at a person.
 
     Args:
-        cases: with `text` and `primary`.
+        cases: with `text` and `primary`; of more than 2,000 a sample, by a digest of the text, is read.
         min_cases: least number of cases that a word must stand in.
         n: how many words a cause gets at most.
     """
-    found = [set(w) for w in swedish.content_words([prepare(text) for text in cases["text"]])]
+    cases = _sample(cases)
+    found = word_sets(cases["text"].tolist())
     total = Counter(word for words in found for word in words)
     common = {word for word, count in total.items() if count >= min_cases}
     result = {}
     for cause in cases["primary"].unique():
         here = Counter(w for words, c in zip(found, cases["primary"], strict=True) if c == cause for w in words)
-        result[str(cause)] = _most_telling(here, total, common, int((cases["primary"] == cause).sum()), len(cases))[:n]
+        result[str(cause)] = most_telling(here, total, common, int((cases["primary"] == cause).sum()), len(cases))[:n]
     return result
 
 
-def _most_telling(here: Counter[str], total: Counter[str], common: set[str], n_here: int, n_all: int) -> list[str]:
+def new_words(now: pd.DataFrame, before: pd.DataFrame, min_cases: int = 5, n: int = 6) -> list[str]:
+    """The words that stand in a larger share of these cases than of the earlier ones, weighed in the same way.
+
+    Args:
+        now, before: cases with `text`; of more than 2,000 a sample is read.
+        min_cases: least number of the cases of now that a word must stand in.
+        n: how many words at most.
+    """
+    now, before = _sample(now), _sample(before)
+    here = Counter(word for words in word_sets(now["text"].tolist()) for word in words)
+    total = here + Counter(word for words in word_sets(before["text"].tolist()) for word in words)
+    common = {word for word, count in here.items() if count >= min_cases}
+    return most_telling(here, total, common, len(now), len(now) + len(before))[:n]
+
+
+def word_sets(texts: Sequence[str]) -> list[set[str]]:
+    """The words of each raw text that may tell something, each once."""
+    return [set(words) - word_table()["small"] for words in content_words([prepare(text) for text in texts])]
+
+
+def content_words(masked: Sequence[str]) -> list[list[str]]:
+    """The words of masked texts that carry matter; the masks themselves are none."""
+    return swedish.content_words([_MASK.sub(" ", text) for text in masked])
+
+
+def _sample(cases: pd.DataFrame) -> pd.DataFrame:
+    if len(cases) <= SAMPLE:
+        return cases
+    digests = [hashlib.blake2b(text.encode(errors="replace")).digest() for text in cases["text"]]
+    return cases.iloc[sorted(range(len(cases)), key=digests.__getitem__)[:SAMPLE]]
+
+
+def most_telling(here: Counter[str], total: Counter[str], common: set[str], n_here: int, n_all: int) -> list[str]:
+    """The common words by how much more often they stand here (log odds above 1.5 standard errors), highest first.
+
+    Args:
+        here, total: texts that a word stands in, here and in all.
+        common: the words that may be named.
+        n_here, n_all: how many texts.
+    """
     scored = {}
     for word in sorted(common & here.keys()):
         prior = total[word] / n_all

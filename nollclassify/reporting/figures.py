@@ -1,0 +1,302 @@
+"""The figures of a breakdown: one tidy table. Page, pictures and workbook only show what stands here.
+
+The parts add up to the whole in every direction: each product's causes to its complaints, and for each cause the
+products to all of them, because all are the same weighted sums; what rounding leaves over goes to the largest rests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from nollclassify.auditing import Audit
+from nollclassify.estimation import Change, effective_count, rate_ratio, wilson_limits
+from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Definition
+from nollclassify.reporting.estimates import COUNTED, Domain, Domains, cause_change
+from nollclassify.reporting.exposure import Exposure
+from nollclassify.reporting.suppression import shown_cells
+from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy
+
+COLUMNS = ["month", "product", "cause", "figure", "of", "value", "low", "high", "n", "audited", "q", "method", "shown"]
+# Decimals of each figure: page, workbook and CSV file show the same, and what is shown adds up to the last digit.
+DIGITS = {
+    **dict.fromkeys(("primary", "mentioned", "formal"), 1),
+    **dict.fromkeys(("share", "mentioned_share", "channel_share", "source_share"), 3),
+}
+DEFAULT_DIGITS = 2
+
+
+def cause_names(taxonomy: Taxonomy, english: bool = False) -> dict[str, str]:
+    """Names by id, in the order of the taxonomy, other last."""
+    names = {cause.id: cause.name_en if english else cause.name_sv for cause in taxonomy.causes}
+    return names | {OTHER: "Other" if english else OTHER_NAME_SV}
+
+
+def tidy_table(
+    cases: pd.DataFrame,
+    causes: Sequence[str],
+    exposure: Exposure,
+    audits: Mapping[str, Audit],
+    definition: Definition,
+    min_cell: int,
+    month: str,
+) -> pd.DataFrame:
+    """Every figure of the breakdown, one a row.
+
+    Products with fewer than `min_cell` complaints in a month are put together.
+
+    Args:
+        cases: the counted complaints (`ledger.Ledger.cases`).
+        causes: ids, `other` last.
+        exposure: purchases; without them there are no rates, and changes are of counts.
+        audits: month -> its audit.
+        definition: for the formal ledger.
+        min_cell: below this many cases a figure is not `shown`.
+        month: the month whose changes, channels and sources are told.
+
+    Columns: `month`, `product` (`Alla produkter` for the sum), `cause` (id, empty for all), `figure`, `of` (the month
+    compared with, the channel or the source), `value`, `low`, `high` (95 % interval), `n` (complaints behind it),
+    `audited`, `q` (of a change: the false discovery rate at which it would count), `method`, `shown`.
+    Figures: `cases`, `rate_all`, `formal`, `formal_rate` of all causes; `primary`, `share`, `rate`, `mentioned`,
+    `mentioned_share` of one; `ratio_month`, `ratio_year` of both; `channel`, `source` (counts) with `..._share`.
+    """
+    pooled = _pool_small_products(cases, min_cell)
+    domains, rows = Domains(pooled, causes, audits), []
+    for at, products in domains.products.items():
+        rows += _month_rows(at, {p: domains.of(at, p) for p in products}, causes, exposure, min_cell)
+        rows += _formal_rows(at, domains, exposure, definition, min_cell)
+    seen = {row[:3] for row in rows if row[3] == "primary" and row[-1]}
+    rows += _changes(domains, month, causes, exposure, seen)
+    for column in ("channel", "source"):
+        rows += _kinds(pooled[pooled["month"] == month], column, min_cell)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _pool_small_products(cases: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Products below `least` put together; with the next smallest one where they are below it even so."""
+    small = set()
+    for month, products in cases.groupby("month")["product"]:
+        sizes = products.value_counts().sort_values(kind="stable")
+        few = sizes[sizes < least]
+        if 0 < few.sum() < least:
+            few = sizes[: len(few) + 1]
+        small |= {(month, product) for product in few.index}
+    keys = zip(cases["month"], cases["product"], strict=True)
+    return cases.assign(product=[FEW_PRODUCTS if key in small else key[1] for key in keys])
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+Row = tuple[Any, ...]
+
+
+def _row(
+    at: tuple[str, str, str],
+    figure: str,
+    numbers: Any,
+    n: int,
+    audited: int = 0,
+    method: str = COUNTED,
+    shown: bool = True,
+    of: str = "",
+    q: float | None = None,
+) -> Row:
+    """One row of the table: `at` is month, product and cause, `numbers` a value and its limits, to be rounded."""
+    digits = DIGITS.get(figure, DEFAULT_DIGITS)
+    value, low, high = (None if v is None or not np.isfinite(v) else round(float(v), digits) for v in numbers)
+    # A value that was rounded so that the parts add up may have passed a limit by the last digit.
+    low = low if low is None or value is None else min(low, value)
+    high = high if high is None or value is None else max(high, value)
+    return (*at, figure, of, value, low, high, n, audited, q, method, bool(shown))
+
+
+def _month_rows(
+    month: str, domains: Mapping[str, Domain], causes: Sequence[str], exposure: Exposure, min_cell: int
+) -> list[Row]:
+    products = [p for p in domains if p != ALL_PRODUCTS]
+    counts = {p: rounded_parts(domains[p].share * domains[p].n, domains[p].n, DIGITS["primary"]) for p in products}
+    counts[ALL_PRODUCTS] = np.round(sum(counts.values()), DIGITS["primary"])
+    # The sums over products stand last: they are hidden in part themselves.
+    shown = shown_cells(np.array([counts[p] for p in (*products, ALL_PRODUCTS)]), min_cell)
+    visible = dict(zip((*products, ALL_PRODUCTS), shown, strict=True))
+    rows: list[Row] = []
+    for product, domain in domains.items():
+        bought = exposure.purchases.get((month, product))
+        rows += _total_rows((month, product, ""), domain, bought, min_cell)
+        figures = _cause_figures(domain, counts[product], bought)
+        # Mentions of a hidden cause would tell how many it is the primary cause of, at most.
+        spoken = visible[product] & (figures["mentioned"][0] >= min_cell)
+        for figure, values in figures.items():
+            seen = spoken if figure.startswith("mentioned") else visible[product]
+            for k, cause in enumerate(causes):
+                numbers = [v[k] for v in values]
+                at = (month, product, cause)
+                rows.append(_row(at, figure, numbers, domain.n, domain.audited, domain.method, seen[k]))
+    return rows
+
+
+def _total_rows(at: tuple[str, str, str], domain: Domain, bought: int | None, min_cell: int) -> list[Row]:
+    numbers = np.array([float(domain.n), *poisson_limits(np.array(float(domain.n)))])
+    seen = domain.n >= min_cell
+    rows = [_row(at, "cases", numbers, domain.n, domain.audited, shown=seen)]
+    if bought:
+        rows.append(_row(at, "rate_all", numbers * 1e6 / bought, domain.n, domain.audited, shown=seen))
+        rows.append(_row(at, "purchases", (bought, None, None), domain.n))
+    return rows
+
+
+def poisson_limits(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exact 95 % limits of Poisson means by counts, effective ones too (Garwood 1936); same shape."""
+    low = np.where(count > 0, chi2.ppf(0.025, 2 * np.maximum(count, 1e-9)) / 2, 0.0)
+    return np.asarray(low), np.asarray(chi2.ppf(0.975, 2 * count + 2) / 2)
+
+
+def _cause_figures(domain: Domain, counts: np.ndarray, bought: int | None) -> dict[str, tuple[np.ndarray, ...]]:
+    """Value and limits of each figure of a product, arrays over causes."""
+    low, high = _count_limits(domain)
+    share = rounded_parts(domain.share, 1, DIGITS["share"])
+    figures: dict[str, tuple[np.ndarray, ...]] = {"primary": (counts, low, high)}
+    figures["share"] = (share, domain.low, domain.high)
+    if bought:
+        per = 1e6 / bought
+        figures["rate"] = (rounded_parts(domain.share * domain.n * per, domain.n * per), low * per, high * per)
+    mentioned = domain.mentioned
+    figures["mentioned"] = (mentioned[0] * domain.n, mentioned[1] * domain.n, mentioned[2] * domain.n)
+    figures["mentioned_share"] = mentioned
+    return figures
+
+
+def _count_limits(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the expected count of each cause: Poisson, with what the estimate of the share adds."""
+    total = max(domain.n, 1)
+    pairs = [effective_count(float(s), float(w), total) for s, w in zip(domain.share, domain.worth, strict=True)]
+    worth, factor = np.array(pairs).T
+    low, high = poisson_limits(worth)
+    return low / factor, high / factor
+
+
+def rounded_parts(parts: np.ndarray, whole: float, digits: int = DEFAULT_DIGITS) -> np.ndarray:
+    """Parts rounded so that they add up to the rounded whole: the largest remainders are rounded up (Hamilton)."""
+    units = np.asarray(parts, dtype=float) * 10**digits
+    down = np.floor(units + 1e-6)
+    missing = round(round(whole, digits) * 10**digits - down.sum())
+    order = np.argsort(-(units - down), kind="stable")
+    for k in range(abs(missing)):
+        down[order[k % len(order)] if missing > 0 else order[-1 - k % len(order)]] += np.sign(missing)
+    return np.asarray(np.round(down / 10**digits, digits))
+
+
+def _formal_rows(month: str, domains: Domains, exposure: Exposure, definition: Definition, min_cell: int) -> list[Row]:
+    """Complaints of the formal ledger: by source, and not of a general cause by the estimates."""
+    cases, rows = domains.by_month[month], []
+    by_source = cases["source"].isin(definition.formal_sources).to_numpy()
+    own = np.array([cause not in definition.general_causes for cause in domains.causes])
+    for product in domains.products[month]:
+        inside = by_source & ((cases["product"] == product) | (product == ALL_PRODUCTS)).to_numpy()
+        domain = domains.part(month, inside)
+        numbers = np.array(_together(domain, own))
+        general = int((inside & cases["primary"].isin(definition.general_causes).to_numpy()).sum())
+        # All of these sources less the formal ones are the general ones: few of them must not be worked out.
+        seen = numbers[0] >= min_cell and (general == 0 or general >= min_cell)
+        rest = (domain.n, domain.audited, domain.method, seen)
+        rows.append(_row((month, product, ""), "formal", numbers, *rest))
+        if bought := exposure.purchases.get((month, product)):
+            rows.append(_row((month, product, ""), "formal_rate", numbers * 1e6 / bought, *rest))
+    return rows
+
+
+def _together(domain: Domain, which: np.ndarray) -> tuple[float, float, float]:
+    """The count of several causes together, with its limits; worth as much as the least known of the others."""
+    share = min(float(domain.share[which].sum()), 1.0)
+    if not share or not domain.n:
+        return 0.0, 0.0, float(poisson_limits(np.array(0.0))[1])
+    worth = float(domain.worth[~which].min()) if (~which).any() else float(domain.n)
+    count, factor = effective_count(share, worth, domain.n)
+    low, high = poisson_limits(np.array(count))
+    return share * domain.n, float(low) / factor, float(high) / factor
+
+
+def _kinds(cases: pd.DataFrame, column: str, min_cell: int) -> list[Row]:
+    """Counts and shares by channel or source, of each product."""
+    rows: list[Row] = []
+    counts = pd.crosstab(cases["product"], cases[column])
+    table = pd.concat([counts, counts.sum().to_frame(ALL_PRODUCTS).T])
+    seen = shown_cells(table.to_numpy(dtype=float), min_cell)
+    for product, values, visible in zip(table.index, table.to_numpy(dtype=float), seen, strict=True):
+        rows += _kind_rows(
+            (str(cases["month"].iloc[0]), str(product), ""), column, list(table.columns), values, visible
+        )
+    return rows
+
+
+def _kind_rows(
+    at: tuple[str, str, str], column: str, kinds: Sequence[str], counts: np.ndarray, visible: np.ndarray
+) -> list[Row]:
+    n = int(counts.sum())
+    share = counts / n
+    shares = (rounded_parts(share, 1, 3), *wilson_limits(share, np.full(len(counts), float(n))))
+    limits = (counts, *poisson_limits(counts))
+    rows: list[Row] = []
+    for k, kind in enumerate(kinds):
+        rows.append(_row(at, column, [v[k] for v in limits], n, shown=visible[k], of=str(kind)))
+        rows.append(_row(at, f"{column}_share", [v[k] for v in shares], n, shown=visible[k], of=str(kind)))
+    return rows
+
+
+# --- changes -----------------------------------------------------------------------------------------------------
+
+
+def earlier_months(month: str) -> dict[str, str]:
+    """The months that a month is held against: the one before, and the same of the year before."""
+    if month == NO_MONTH:
+        return {}
+    period = pd.Period(month, freq="M")
+    return {"ratio_month": str(period - 1), "ratio_year": str(period - 12)}
+
+
+def _changes(
+    domains: Domains, month: str, causes: Sequence[str], exposure: Exposure, seen: set[tuple[str, str, str]]
+) -> list[Row]:
+    """Ratios of rates (of counts where a purchase is unknown) of every cell, with q values over all cells.
+
+    `seen` are the cells (month, product, cause) that are shown: of a hidden one the ratio would tell the size.
+    """
+    rows: list[Row] = []
+    for figure, before in earlier_months(month).items():
+        if before not in domains.products:
+            continue
+        cells = []
+        for product in [p for p in domains.products[month] if p in domains.products[before] and p != FEW_PRODUCTS]:
+            cells += _product_changes(domains, (month, before), product, causes, exposure)
+        q = discovery_rates([(bool(cause), change.p) for _, cause, change, _, _ in cells])
+        for (product, cause, change, n, method), rate in zip(cells, q, strict=True):
+            numbers = (change.ratio, change.low, change.high)
+            shown = not cause or {(month, product, cause), (before, product, cause)} <= seen
+            rows.append(_row((month, product, cause), figure, numbers, n, 0, method, shown, before, rate))
+    return rows
+
+
+def _product_changes(
+    domains: Domains, months: tuple[str, str], product: str, causes: Sequence[str], exposure: Exposure
+) -> list[tuple[str, str, Change, int, str]]:
+    """Product, cause (empty for all), change, complaints of both months and method of each cell."""
+    plain = not all(month in domains.audited for month in months)
+    now, then = (domains.of(month, product, plain) for month in months)
+    bought = [exposure.purchases.get((month, product)) for month in months]
+    per = (1.0, 1.0) if None in bought else (bought[0] / 1e6, bought[1] / 1e6)  # type: ignore[operator]
+    n = now.n + then.n
+    cells = [(product, "", rate_ratio(now.n, per[0], then.n, per[1]), n, COUNTED)]
+    return cells + [(product, c, cause_change(now, then, k, per), n, now.method) for k, c in enumerate(causes)]
+
+
+def discovery_rates(cells: Sequence[tuple[bool, float]]) -> list[float | None]:
+    """Benjamini and Hochberg's (1995) adjusted p-values of the cells that are tested, in order; None for the others."""
+    from scipy.stats import false_discovery_control
+
+    tested = [p for test, p in cells if test]
+    adjusted = iter(false_discovery_control(tested).tolist() if tested else [])
+    return [round(next(adjusted), 6) if test else None for test, _ in cells]

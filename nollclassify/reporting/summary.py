@@ -1,0 +1,140 @@
+"""What a busy product owner needs, in sentences: the rate against the aim, what rose, what fell, what is uncertain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from nollclassify.ledger import NO_MONTH
+from nollclassify.reporting.estimates import CORRECTED, SHARED
+from nollclassify.reporting.figures import earlier_months
+from nollclassify.reporting.language import Language
+from nollclassify.reporting.lookup import Figure, Lookup, interval, say
+from nollclassify.taxonomy import OTHER
+
+# An alarm is raised, and a change called certain, at this false discovery rate over all products and causes.
+CERTAIN = 0.05
+
+
+def summary(
+    look: Lookup,
+    month: str,
+    product: str,
+    names: Mapping[str, str],
+    aim: float | None,
+    language: Language,
+    min_cell: int = 5,
+    undated: int = 0,
+) -> list[str]:
+    """The sentences at the head of a product's page (or of all products'), in order.
+
+    Args:
+        look: the tidy table.
+        month, product: of the page.
+        names: cause id -> name, other last.
+        aim: complaints per million purchases, at most; None where there is none.
+        language: of the sentences.
+        min_cell: for the sentence that there are too few.
+        undated: how many complaints have no date.
+    """
+    cases = look.get(month, product, "cases")
+    if cases is None or not cases.shown:
+        return [language("s_count_few", least=min_cell, when=language.when(month))]
+    sentences = [language("s_count", n=language.number(cases.value), when=language.when(month))]
+    sentences += _rate(look, month, product, aim, language)
+    sentences += _changes(look, month, product, names, language)
+    sentences += _causes(look, month, product, names, language)
+    if undated and month != NO_MONTH:
+        sentences.append(language("s_undated", n=language.number(undated)))
+    return sentences
+
+
+def _rate(look: Lookup, month: str, product: str, aim: float | None, language: Language) -> list[str]:
+    rate = look.get(month, product, "rate_all")
+    if rate is None:
+        return [language("s_no_purchases")]
+    said = [language("s_rate", rate=language.number(rate.value, 1), interval=_short(rate, language))]
+    if aim is not None:
+        verdict = "s_aim_over" if rate.low > aim else "s_aim_under" if rate.high <= aim else "s_aim_open"
+        said.append(language(verdict, aim=language.number(aim, 0 if aim == int(aim) else 1)))
+    return said
+
+
+def _short(row: Figure, language: Language) -> str:
+    return language.between(language.number(row.low, 1), language.number(row.high, 1))
+
+
+def _changes(look: Lookup, month: str, product: str, names: Mapping[str, str], language: Language) -> list[str]:
+    said = []
+    for figure in earlier_months(month):
+        if (total := look.get(month, product, figure)) and pd.notna(total.value) and total.shown:
+            per = language("per_purchases") if look.get(month, product, "rate_all") else ""
+            values = {"ratio": say(total, language), "interval": interval(total, language), "per": per}
+            said.append(language("s_total_change", before=language.month(total.of), **values))
+    return said + _rose_and_fell(look, month, product, names, language)
+
+
+def _rose_and_fell(look: Lookup, month: str, product: str, names: Mapping[str, str], language: Language) -> list[str]:
+    """About the month before where it is in the files, else about the same month of the year before."""
+    figure = next((f for f in earlier_months(month) if look.get(month, product, f)), None)
+    if figure is None:
+        return [language("no_comparison")]
+    rows = [row for cause in names if (row := look.get(month, product, figure, cause)) and _is_seen(look, row)]
+    if not rows:
+        return []
+    before = language.month(rows[0].of)
+    rose = sorted((row for row in rows if certain(row) and row.low > 1), key=lambda row: -row.low)
+    fell = [names[row.cause] for row in rows if certain(row) and row.high < 1]
+    open_ones = [names[row.cause] for row in rows if not certain(row)]
+    said = [_most_risen(look, rose[0], before, names, language) if rose else language("s_none_rose", before=before)]
+    if len(rose) > 1:
+        said.append(language("s_rose_too", causes=language.listed([names[row.cause] for row in rose[1:]])))
+    fallen = {"before": before, "causes": language.listed(fell)}
+    said.append(language("s_fell", **fallen) if fell else language("s_none_fell", before=before))
+    if open_ones:
+        said.append(language("s_open", before=before, causes=language.listed(open_ones)))
+    return said
+
+
+def _is_seen(look: Lookup, row: Figure) -> bool:
+    """Whether a change can be told: the cell is shown now, or was then."""
+    cells = [look.get(month, row.product, "primary", row.cause) for month in (row.month, row.of)]
+    return any(cell is not None and cell.shown for cell in cells)
+
+
+def _most_risen(look: Lookup, row: Figure, before: str, names: Mapping[str, str], language: Language) -> str:
+    if not row.shown:
+        now = look.get(row.month, row.product, "primary", row.cause)
+        count = say(now, language) if now and now.shown else language("too_few")
+        return language("s_rose_from_few", before=before, cause=names[row.cause], count=count)
+    values = {"cause": names[row.cause], "ratio": say(row, language), "interval": interval(row, language)}
+    return language("s_rose", before=before, **values)
+
+
+def certain(row: Figure) -> bool:
+    """Whether a change holds at the false discovery rate, and with its own interval on one side of 1."""
+    if pd.isna(row.q) or row.q > CERTAIN:
+        return False
+    return bool(row.low > 1 or row.high < 1)
+
+
+def _causes(look: Lookup, month: str, product: str, names: Mapping[str, str], language: Language) -> list[str]:
+    rows = [row for cause in names if (row := look.get(month, product, "primary", cause))]
+    shown = [row for row in rows if row.shown and row.cause != OTHER]
+    said = []
+    if shown:
+        first = max(shown, key=lambda row: row.value)
+        share = look.get(month, product, "share", first.cause)
+        if share is not None:
+            values = {"share": say(share, language), "interval": interval(share, language)}
+            said.append(language("s_first", cause=names[first.cause], count=say(first, language), **values))
+    if few := [names[row.cause] for row in rows if not row.shown]:
+        said.append(language("s_few", causes=language.listed(few)))
+    return [*said, how_estimated(rows[0], language)] if rows else said
+
+
+def how_estimated(row: Figure, language: Language) -> str:
+    """Whether the figures are corrected for the classifier's errors, and by how many audited complaints."""
+    key = {CORRECTED: "s_corrected", SHARED: "s_shared"}.get(row.method, "s_plain")
+    return language(key, n=language.number(row.audited))

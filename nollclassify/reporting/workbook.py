@@ -1,0 +1,110 @@
+"""The workbook and the CSV file of a breakdown: the tidy table under headings of the language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nollclassify.atomic import replacing
+from nollclassify.case_writing import write_sheet
+from nollclassify.reporting.figures import COLUMNS
+from nollclassify.reporting.language import Language
+
+# Numbers as Swedes write them, whatever the language of the computer (41D is Swedish); English has its own.
+_FORMATS = {
+    "sv": {"count": "[$-41D]# ##0.0", "share": "[$-41D]0.0%", "ratio": "[$-41D]0.00"},
+    "en": {"count": "#,##0.0", "share": "0.0%", "ratio": "0.00"},
+}
+_NUMBERS = ("value", "low", "high")
+_METHODS = {"plain": "m_plain", "corrected": "m_corrected", "corrected with all": "m_shared", "counted": "m_counted"}
+
+
+def for_file(table: pd.DataFrame, names: Mapping[str, str], language: Language) -> pd.DataFrame:
+    """The tidy table as it goes out: headings and words of the language, nothing in cells that are not shown."""
+    out = table.astype(object).copy()
+    out["cause_name"] = [names.get(cause, "") for cause in table["cause"]]
+    out["product"] = [language.product(product) for product in table["product"]]
+    out["figure"] = [language(f"f_{figure}") for figure in table["figure"]]
+    kinds = ("own", "authority", "social")
+    out["of"] = [language(of) if of in kinds else of for of in table["of"]]
+    out["method"] = [language(_METHODS[method]) for method in table["method"]]
+    out["month"] = [month if month[:1].isdigit() else language.month(month) for month in table["month"]]
+    out.loc[~table["shown"], ["value", "low", "high", "q"]] = None
+    out.loc[~table["shown"], "method"] = language("hidden")
+    columns = [c for c in (*COLUMNS[:3], "cause_name", *COLUMNS[3:]) if c != "shown"]
+    out = out[columns].where(out[columns].notna(), "")
+    return out.rename(columns={c: language(f"c_{c}") for c in columns})
+
+
+def write_workbook(
+    path: Path,
+    table: pd.DataFrame,
+    names: Mapping[str, str],
+    definitions: Sequence[tuple[str, str]],
+    month: str,
+    products: Sequence[str],
+    language: Language,
+) -> None:
+    """A sheet with the month's figures for each product, one with all figures, one with definitions.
+
+    Args:
+        table: the tidy table.
+        names: cause id -> name.
+        definitions: terms and what they mean.
+        month: the month of the sheets of products.
+        products: in the order of the sheets, `Alla produkter` first.
+    """
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with replacing(path) as temporary, xlsxwriter.Workbook(str(temporary), options) as workbook:
+        formats = {k: workbook.add_format({"num_format": f}) for k, f in _FORMATS[language.code].items()}
+        taken: set[str] = set()
+        for product in products:
+            part = table[(table["month"] == month) & (table["product"] == product)]
+            _sheet(workbook, sheet_name(language.product(product), taken), part, names, language, formats)
+        _sheet(workbook, sheet_name(language("sheet_all"), taken), table, names, language, formats)
+        meanings = pd.DataFrame(definitions, columns=[language("h_word"), language("h_meaning")])
+        last = workbook.add_worksheet(sheet_name(language("sheet_definitions"), taken))
+        write_sheet(workbook, last, meanings)
+        last.set_column(0, 0, 30)
+        last.set_column(1, 1, 110)
+
+
+def _sheet(
+    workbook: Any,
+    name: str,
+    table: pd.DataFrame,
+    names: Mapping[str, str],
+    language: Language,
+    formats: Mapping[str, Any],
+) -> None:
+    sheet = workbook.add_worksheet(name)
+    out = for_file(table, names, language)
+    write_sheet(workbook, sheet, out)
+    for heading, width in (("c_cause_name", 30), ("c_product", 24), ("c_figure", 34), ("c_method", 32)):
+        column = out.columns.get_loc(language(heading))
+        sheet.set_column(column, column, width)
+    places = [list(out.columns).index(language(f"c_{column}")) for column in _NUMBERS]
+    for row, (figure, shown) in enumerate(zip(table["figure"], table["shown"], strict=True), 1):
+        for place in places if shown else ():
+            if (value := out.iat[row - 1, place]) != "":
+                sheet.write_number(row, place, value, formats[_kind(figure)])
+
+
+def _kind(figure: str) -> str:
+    return "share" if figure.endswith("share") else "ratio" if figure.startswith(("ratio", "rate")) else "count"
+
+
+def sheet_name(wanted: str, taken: set[str]) -> str:
+    """A name that Excel allows (31 characters, none of []:*?/\\, no apostrophe at an end) and no other sheet has."""
+    plain = "".join(" " if c in "[]:*?/\\" or ord(c) < 32 else c for c in wanted).strip("' ")[:31].strip("' ")
+    plain = plain if plain and plain.casefold() != "history" else f"{plain} blad".strip()
+    name, number = plain, 2
+    while name.casefold() in taken:
+        name, number = f"{plain[:26]} ({number})", number + 1
+    taken.add(name.casefold())
+    return name
