@@ -36,6 +36,9 @@ benchmark: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/targets.py
 	$(BIN)/python tests/benchmarks/peers.py
 	$(BIN)/python tests/benchmarks/peers.py vectors
+	$(BIN)/python tests/benchmarks/intervals.py
+	$(BIN)/python tests/benchmarks/audited_months.py
+	$(BIN)/python tests/benchmarks/report_speed.py
 
 notebooks: .venv/installed-dev
 	$(BIN)/jupyter lab notebooks

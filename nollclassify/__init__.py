@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nollclassify.auditing import audit
     from nollclassify.demo import demo
     from nollclassify.labelling import label
     from nollclassify.reporting import report
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from nollclassify.taxonomy import load_taxonomy as causes
     from nollclassify.training import promote, train
 
-__all__ = ["causes", "demo", "evaluate", "label", "promote", "report", "train"]
+__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "report", "train"]
 
 _HOMES = {
+    "audit": ("nollclassify.auditing", "audit"),
     "causes": ("nollclassify.taxonomy", "load_taxonomy"),
     "demo": ("nollclassify.demo", "demo"),
     "evaluate": ("nollclassify.scoring", "evaluate"),
