@@ -11,6 +11,7 @@ import pytest
 from nollclassify.cases import read_cases
 from nollclassify.evaluation import near_duplicates
 from nollclassify.privacy import mask
+from nollclassify.swedish import words
 from nollclassify.taxonomy import Taxonomy
 
 DATA = Path(str(files("nollclassify") / "data"))
@@ -84,9 +85,34 @@ def test_the_example_month_has_300_complaints_and_the_faults_of_a_real_register(
     assert not set(cases.original.columns) & {"causes", "orsaker"}
 
 
-def test_the_labels_of_the_month_belong_to_its_cases(month: pd.DataFrame) -> None:
-    labels = pd.read_csv(Path(__file__).parent / "data" / "example_month_labels.csv")
-    assert set(month["case_id"]) <= set(labels["case_id"])
+@pytest.mark.parametrize(
+    ("name", "month"),
+    [("mars-2019", "2019-03"), ("april-2019", "2019-04"), ("januari-2020", "2020-01"), ("februari-2020", "2020-02")],
+)
+def test_the_other_example_months_have_150_to_300_complaints_each(name: str, month: str, taxonomy: Taxonomy) -> None:
+    cases = read_cases(DATA / f"exempel-{name}.xlsx", taxonomy)
+    assert 150 <= len(cases.fields) <= 300
+    assert cases.rejected.empty
+    assert cases.fields["received"].str.startswith(month).all()
+    customers = cases.fields["customer"][cases.fields["customer"] != ""]
+    assert customers.duplicated().sum() >= 4  # who comes back
+
+
+def test_the_answers_belong_to_the_cases_of_the_months_one_each(taxonomy: Taxonomy) -> None:
+    answers = pd.read_csv(DATA / "exempel-facit.csv", keep_default_na=False)
+    months = [read_cases(path, taxonomy).fields for path in sorted(DATA.glob("exempel-*-20*.xlsx"))]
+    assert len(months) == 5
+    assert answers["case_id"].is_unique
+    assert set(pd.concat(months)["case_id"]) <= set(answers["case_id"])
+    known = {*taxonomy.cause_ids, ""}
+    assert {cause for cell in answers["causes"] for cause in cell.split(";")} == known
+
+
+def test_no_text_of_the_months_is_in_the_corpus(corpus: pd.DataFrame, taxonomy: Taxonomy) -> None:
+    trained = {" ".join(words(text)) for text in corpus["text"]}
+    for path in sorted(DATA.glob("exempel-*-20*.xlsx")):
+        long = [t for t in read_cases(path, taxonomy).texts if len(t.split()) > 8]
+        assert not [t for t in long if " ".join(words(t)) in trained]
 
 
 def test_the_readme_of_the_data_tells_the_size_and_the_authors(corpus: pd.DataFrame) -> None:

@@ -292,9 +292,12 @@ def on_other_texts(title: str, texts: Texts, Y: np.ndarray, whole: dict[str, Fit
     console.print(rows)
 
 
-def example_month() -> tuple[list[str], np.ndarray]:
-    cases = read_cases(Path(str(files("nollclassify") / "data" / "exempel-mars-2020.xlsx")), load_taxonomy()).fields
-    labels = pd.read_csv(HERE.parent / "data" / "example_month_labels.csv", keep_default_na=False).set_index("case_id")
+def example_month(*names: str) -> tuple[list[str], np.ndarray]:
+    """Texts and labels of example months; by default of March 2020."""
+    data = Path(str(files("nollclassify") / "data"))
+    many = [read_cases(data / f"exempel-{name}.xlsx", load_taxonomy()).fields for name in names or ("mars-2020",)]
+    cases = pd.concat(many, ignore_index=True)
+    labels = pd.read_csv(data / "exempel-facit.csv", keep_default_na=False).set_index("case_id")
     return cases["text"].tolist(), indicator(labels.loc[cases["case_id"], "causes"].tolist(), CAUSES)
 
 
