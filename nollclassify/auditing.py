@@ -30,7 +30,7 @@ from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
 ENOUGH_AUDITED = 20
 _SHEET, _FRAME_SHEET, _CODEBOOK = "granskning", "ram", "orsaker"
 _ASKED = ("ärende", "datum", "kanal", "produkt", "klagomål", "huvudorsak", "orsak 2", "orsak 3", "kommentar")
-_FRAME = ("ärende", "månad", "produkt", "stratum", "dragen", "sannolikhet", "modellversion")
+_FRAME = ("ärende", "månad", "produkt", "stratum", "dragen", "sannolikhet", "modellversion", "definition")
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class Audit:
         stratum: case id -> the cause that the model had predicted when the cases were drawn, for every case.
         answers: case id -> the causes that the person gave, primary first; `("other",)` for none.
         n_drawn: how many cases were drawn; those that are not among the answers were left blank.
+        definition: version of what counted as a complaint when they were drawn; empty where it is not known.
     """
 
     month: str
     stratum: dict[str, str]
     answers: dict[str, tuple[str, ...]]
     n_drawn: int
+    definition: str = ""
 
 
 def audit(
@@ -97,7 +99,7 @@ def audit(
     cases = ledger.cases[ledger.cases["month"] == month].reset_index(drop=True)
     target = _target(output or f"granskning-{month.replace(' ', '-')}.xlsx", force)
     frame = draw(cases, n, seed)
-    _write(target, cases, frame, taxonomy, answers or {})
+    _write(target, cases, frame, taxonomy, answers or {}, settings.definition)
     return Drawn(month, int(frame["drawn"].sum()), len(cases), target)
 
 
@@ -169,7 +171,12 @@ def draw(cases: pd.DataFrame, n: int, seed: int = 0) -> pd.DataFrame:
 
 
 def _write(
-    path: Path, cases: pd.DataFrame, frame: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]
+    path: Path,
+    cases: pd.DataFrame,
+    frame: pd.DataFrame,
+    taxonomy: Taxonomy,
+    answers: Mapping[str, Sequence[str]],
+    definition: str,
 ) -> None:
     import xlsxwriter
 
@@ -180,7 +187,8 @@ def _write(
     asked = _asked(shown, taxonomy, answers).sample(frac=1, random_state=0)
     full = frame.assign(month=cases["month"], product=cases["product"], model=cases["model_version"])
     full["drawn"] = full["drawn"].map({True: "ja", False: "nej"})
-    columns = ["case_id", "month", "product", "stratum", "drawn", "probability", "model"]
+    full["definition"] = definition
+    columns = ["case_id", "month", "product", "stratum", "drawn", "probability", "model", "definition"]
     with replacing(path) as temporary, xlsxwriter.Workbook(str(temporary), options) as workbook:
         sheet = workbook.add_worksheet(_SHEET)
         _write_questions(workbook, sheet, asked, names)
@@ -256,14 +264,16 @@ def read_audit(path: Path, taxonomy: Taxonomy) -> Audit:
     asked = _sheet(path, _ASKED, ("ärende", "huvudorsak"))
     months = set(_column(frame, "månad"))
     if len(months) != 1:
-        raise InputError(f"{path}: bladet {_FRAME} har {len(months)} månader; dra granskningen på nytt.")
+        raise InputError(f"{path}: bladet {_FRAME_SHEET} har {len(months)} månader; dra granskningen på nytt.")
     ids = _column(frame, "ärende")
     drawn = [case for case, was in zip(ids, _column(frame, "dragen"), strict=True) if was == "ja"]
     answers = _answers(path, asked, taxonomy, _spellings(ids, drawn))
     if not answers:
         raise InputError(f"{path}: ingen huvudorsak är ifylld; fyll i kolumnen huvudorsak (Övrigt där ingen passar).")
     stratum = dict(zip(ids, _column(frame, "stratum"), strict=True))
-    return Audit(months.pop(), stratum, answers, len(drawn))
+    there = [str(column).strip().casefold() for column in frame.columns]
+    definition = _column(frame, "definition")[0] if "definition" in there else ""
+    return Audit(months.pop(), stratum, answers, len(drawn), definition)
 
 
 def _sheet(path: Path, headings: Sequence[str], needed: Sequence[str]) -> Table:

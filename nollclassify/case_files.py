@@ -35,7 +35,7 @@ SHEET_CELL_LIMIT = 50_000_000
 _DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 # Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
 HEADING_ROWS = 15
-_SAMPLE_ROWS = 500
+_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 500, 1_000_000
 
 HeadingTest = Callable[[Sequence[str]], int]
 
@@ -140,7 +140,7 @@ def _read_csv(path: Path, known_headings: HeadingTest) -> Table:
 
 def _fit(text: str, delimiter: str, known_headings: HeadingTest) -> tuple[int, int]:
     """How many known headings the delimiter brings to light, and how many of the first rows are as wide as they."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(text[:_SAMPLE_CHARACTERS], newline=""), delimiter=delimiter)
     sample: list[list[str]] = []
     with suppress(csv.Error):
         sample.extend(row for row in islice(rows, _SAMPLE_ROWS) if row)

@@ -157,7 +157,7 @@ def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
 def _fields(original: pd.DataFrame, columns: dict[str, str], lines: list[int]) -> pd.DataFrame:
     fields = pd.DataFrame({"row": lines})
     for name in HEADINGS:
-        values = [_as_text(v) for v in original[columns[name]]] if name in columns else [""] * len(lines)
+        values = [_as_text(v) for v in original[columns[name]].tolist()] if name in columns else [""] * len(lines)
         fields[name] = pd.Series(values if name == "text" else [v.strip() for v in values], dtype="str")
     return fields
 
@@ -198,7 +198,7 @@ class _Faults:
 
 def _check_texts(fields: pd.DataFrame, original: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
     heading = columns["text"]
-    for position, (text, value) in enumerate(zip(fields["text"], original[heading], strict=True)):
+    for position, (text, value) in enumerate(zip(fields["text"].tolist(), original[heading].tolist(), strict=True)):
         if not text.strip():
             faults.add(position, heading, "texten är tom; fyll i klagomålet eller ta bort raden")
         elif isinstance(value, bytes | list | dict):
@@ -207,7 +207,7 @@ def _check_texts(fields: pd.DataFrame, original: pd.DataFrame, columns: dict[str
 
 def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
     first: dict[str, int] = {}
-    for position, (row, case_id) in enumerate(zip(fields["row"], fields["case_id"], strict=True)):
+    for position, (row, case_id) in enumerate(zip(fields["row"].tolist(), fields["case_id"].tolist(), strict=True)):
         if case_id in first:
             reason = f"ärendenumret står redan på rad {first[case_id]}; ge raden ett eget nummer"
             faults.add(position, columns.get("case_id", "case_id"), reason)
@@ -215,9 +215,9 @@ def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults) -
 
 
 def _check_dates(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, excel: bool) -> None:
-    parsed = [parse_date(value, excel) if value else None for value in fields["received"]]
+    parsed = [parse_date(value, excel) if value else None for value in fields["received"].tolist()]
     latest = date.today() + timedelta(days=1)
-    for position, (value, day) in enumerate(zip(fields["received"], parsed, strict=True)):
+    for position, (value, day) in enumerate(zip(fields["received"].tolist(), parsed, strict=True)):
         if not value:
             continue
         if day is None:
@@ -265,7 +265,8 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
         return
     primary_heading = columns.get("primary_cause", "primary_cause")
     labels: list[list[str]] = []
-    for position, (causes, primary) in enumerate(zip(fields["causes"], fields["primary_cause"], strict=True)):
+    written = zip(fields["causes"].tolist(), fields["primary_cause"].tolist(), strict=True)
+    for position, (causes, primary) in enumerate(written):
         ids, unknown = _cause_ids(causes, taxonomy)
         first, unknown_primary = _cause_ids(primary, taxonomy)
         if unknown:

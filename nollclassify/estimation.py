@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, ndtr, ndtri
+from scipy.special import betainc, betaincinv, ndtr, ndtri
 from scipy.stats import chi2
 
 
@@ -103,7 +103,8 @@ class Audited:
 def audited_share(sizes: np.ndarray, drawn: np.ndarray, found: np.ndarray, guess: np.ndarray) -> Audited:
     """Share of the cases that have a cause, from an audit of cases drawn with equal chances within each stratum.
 
-    The interval is Wilson's on the effective sample size (Korn and Graubard 1998; Franco et al. 2019). It holds for
+    The interval is Wilson's on the effective sample size (Franco et al. 2019; the size after Korn and Graubard 1998),
+    its lower end drawn towards that of Jeffreys (by simulation: `tests/benchmarks/intervals.py`). It holds for
     the share behind the batch, of which the batch itself is a sample: with every case audited it is the plain
     Wilson interval. In the variance each stratum's share is that of Jeffreys, half a case of each kind more, for
     strata in which an audit of few found no error are not free of errors.
@@ -126,10 +127,10 @@ def audited_share(sizes: np.ndarray, drawn: np.ndarray, found: np.ndarray, guess
     n = np.minimum(smooth * (1 - smooth) / np.maximum(within + between, 1e-12), total)
     share = np.clip(share, 0.0, 1.0)
     low, high = wilson_limits(share, n)
-    # One rare case found in a stratum of few lifts Wilson's lower end too far: the more is unaudited, the more weighs
-    # the lower end of Jeffreys (Brown, Cai and DasGupta 2001).
+    # One rare case found in a stratum of few lifts Wilson's lower end too far: the less of all is known, the more
+    # weighs that of Jeffreys (for both see Brown, Cai and DasGupta 2001).
     jeffreys = np.where(share > 0, betaincinv(share * n + 0.5, (1 - share) * n + 0.5, 0.025), 0.0)
-    low = low - (1 - drawn.sum(axis=-1) / total) * np.maximum(low - jeffreys, 0.0)
+    low = low - (1 - n / total) * np.maximum(low - jeffreys, 0.0)
     return Audited(share, low, high, n)
 
 
@@ -184,8 +185,6 @@ def rate_ratio(count: float, exposure: float, count_before: float, exposure_befo
 
 def _conditional_p(count: float, count_before: float, expected: float) -> float:
     """Twice the smaller tail of the conditional binomial, at most 1; tails as regularised beta functions."""
-    from scipy.special import betainc
-
     upper = float(betainc(count, count_before + 1, expected)) if count else 1.0
     lower = float(betainc(count_before, count + 1, 1 - expected)) if count_before else 1.0
     return min(1.0, 2 * min(upper, lower))

@@ -9,6 +9,7 @@ import re
 import tomllib
 import unicodedata
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -37,6 +38,7 @@ _NEIGHBOURS = 3
 _NOBODY = frozenset({"-", "--", "0", "?", "x", "n/a", "na", "null", "none", "unknown", "okänd", "anonym", "saknas"})
 _MOST_OF_ONE = 50
 _TEXTS_AT_ONCE = 5_000
+_LONGEST_NAME = 100
 _WORD, _DIGIT = re.compile(r"\w+"), re.compile(r"\d")
 _ID_LIKE = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{5,}(?![\w-])")
 
@@ -120,6 +122,7 @@ def make_ledger(many: Sequence[Cases], taxonomy: Taxonomy, definition: Definitio
     the first formal copy where there is one, so that a complaint that was posted first and sent in later is formal.
     """
     cases = pd.concat([_cases(one, taxonomy) for one in many], ignore_index=True)
+    cases["channel"] = _one_spelling(cases["channel"].tolist())
     unknown = cases["source"].to_numpy() == ""
     cases["source"] = cases["source"].mask(unknown, "own")
     inside = cases["source"].isin(definition.sources).to_numpy()
@@ -172,6 +175,13 @@ def _cases(cases: Cases, taxonomy: Taxonomy) -> pd.DataFrame:
     )
 
 
+def _one_spelling(written: Sequence[str]) -> pd.Series:
+    """Names without regard to capitals and spaces, each as it is written most often; at most 100 characters."""
+    plain = [" ".join(name.split())[:_LONGEST_NAME] for name in written]
+    spelled = {name.casefold(): name for name, _ in sorted(Counter(plain).items(), key=lambda pair: (pair[1], pair[0]))}
+    return pd.Series([spelled[name.casefold()] for name in plain], dtype=str)
+
+
 def product_names(written: Sequence[str], received: Sequence[str], taxonomy: Taxonomy) -> list[str]:
     """The present name of each product, by the name it bore on the day (ISO or empty); as written where unknown."""
     known: dict[tuple[str, str], str] = {}
@@ -186,7 +196,9 @@ def _product(written: str, received: str, taxonomy: Taxonomy) -> str:
         return NO_PRODUCT
     found = taxonomy.find_product(written, date.fromisoformat(received) if received else None)
     reserved = written.casefold() in (ALL_PRODUCTS.casefold(), FEW_PRODUCTS.casefold())
-    return taxonomy.product_name(found) if found else f"{written} (i filen)" if reserved else written
+    if found:
+        return taxonomy.product_name(found)
+    return f"{written} (i filen)" if reserved else written[:_LONGEST_NAME]
 
 
 @cache
@@ -210,12 +222,12 @@ def _kind(written: str) -> str:
 def _first_of_copies(cases: pd.DataFrame, inside: np.ndarray) -> np.ndarray:
     """For each row the position of the row that counts for it: its own where it is the first.
 
-    Rows that the definition counts come before the others, then the first by date, then by case id: so the same
+    Rows that the definition counts come before the others, then the first by date, case id and the rest: so the same
     rows in any order give the same answer. A copy belongs to the first one within a month, not to a copy of a copy
     of it months before.
     """
-    keys = pd.DataFrame({"outside": ~inside, "day": cases["received"].replace("", "9"), "id": cases["case_id"]})
-    order = keys.sort_values(["outside", "day", "id"], kind="stable").index.to_numpy()
+    keys = cases[["received", "case_id", "text", "product", "channel", "causes"]].replace({"received": {"": "9"}})
+    order = keys.assign(outside=~inside).sort_values(["outside", *keys.columns], kind="stable").index.to_numpy()
     ranked = cases.iloc[order]
     days = _days(ranked["received"])
     first = np.arange(len(cases))

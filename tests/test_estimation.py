@@ -191,9 +191,17 @@ def test_an_audit_worked_out_by_hand() -> None:
     low, high = wilson_limits(np.array(0.275), a.n)
     jeffreys = beta.ppf(0.025, 0.275 * a.n + 0.5, 0.725 * a.n + 0.5)
     assert a.high == pytest.approx(high)
-    assert a.low == pytest.approx(low - 0.9 * (low - jeffreys))
+    assert a.low == pytest.approx(low - (1 - a.n / 400) * (low - jeffreys))
     assert a.low < low
     assert a.n > 40
+
+
+def test_strata_without_cases_of_the_part_say_nothing_of_it() -> None:
+    alone = audited_share(np.array([50]), np.array([10]), np.array([2]), np.array([0.0]))
+    beside = audited_share(np.array([50, 0]), np.array([10, 100]), np.array([2, 0]), np.array([0.0, 0.0]))
+    assert (beside.share, beside.low, beside.high, beside.n) == pytest.approx(
+        (alone.share, alone.low, alone.high, alone.n)
+    )
 
 
 @given(st.floats(0.001, 1), st.floats(1, 500), st.floats(1, 5000))

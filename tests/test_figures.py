@@ -368,5 +368,6 @@ def test_the_formal_ledger_is_counted_by_source_and_cause(taxonomy: Taxonomy) ->
     # Every fourth case is from social media; of the others those about waiting are formal.
     formal = ((cases["source"] == "own") & (cases["primary"] == WAIT)).sum()
     table = table_of(cases, {("2020-03", "A"): 1_000_000, ("2020-03", ALL): 2_000_000})
-    assert one(table, "formal", "A")["value"] == formal == 15
+    assert one(table, "formal", ALL)["value"] == formal == 15
+    assert set(table.loc[table["figure"] == "formal", "product"]) == {ALL}
     assert one(table, "formal_rate", ALL)["value"] == 7.5  # 15 in 2 million

@@ -10,10 +10,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from nollclassify.auditing import audit
 from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError
 from nollclassify.reporting import Breakdown, report
 from nollclassify.reporting.words import characteristic_words, new_words
+from nollclassify.settings import Settings
 
 HOSTILE = '<script>alert(1)</script>=cmd|"/c calc"!A1'
 PURCHASES = (
@@ -85,7 +87,7 @@ def test_the_latest_month_is_told_in_words(breakdown: Breakdown) -> None:
         "Ökade också: Faktura före leverans.",
         "Ingen orsak har säkert minskat sedan februari 2020.",
         "För osäkert för att säga om det har ökat eller minskat sedan februari 2020: Namnförväxling och Övrigt.",
-        "Vanligaste orsaken är Väntetid: 30 klagomål, 50,8\xa0% av alla (38,4–63,2\xa0%).",
+        "Vanligast av orsakerna i listan är Väntetid: 30 klagomål, 50,8\xa0% av alla (38,4–63,2\xa0%).",
         "För få för att säga något: Inställt evenemang eller resa och Kampanjkritik.",
         "Siffrorna per orsak är inte rättade för modellens fel: de är dess egna etiketter, räknade. "
         "Intervallen visar bara slumpen.",
@@ -255,3 +257,88 @@ def test_new_words_are_those_that_were_not_there_before() -> None:
     now = pd.DataFrame({"text": [f"kön var lång, hemarbete sägs det, {n} minuter" for n in range(9)]})
     assert new_words(now, before)[:1] == ["hemarbete"]
     assert "kön" not in new_words(now, before)
+
+
+# --- what one month's page says, cell by cell ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_products(tmp_path: Path) -> Path:
+    """February and March: waiting falls from 60 to 20, a cause of three cases, a text of February alone."""
+    rows = [(f"f{i}", "2020-02-10", "Faktura", "wait_time", f"jag väntar fortfarande {i} på svar") for i in range(60)]
+    rows += [(f"k{i}", "2020-02-11", "Kort", "", f"fel färg på kortet {i}") for i in range(30)]
+    rows += [
+        (f"m{i}", "2020-03-10", "Faktura", "wait_time", f"ni svarar aldrig när jag ringer, dag {i}") for i in range(20)
+    ]
+    rows += [(f"n{i}", "2020-03-11", "Kort", "", f"fel bild på kortet {i}") for i in range(31)]
+    rows += [(f"o{i}", "2020-03-12", "Kort", "campaign_backlash", f"sluta med reklamen {i}") for i in range(3)]
+    frame = pd.DataFrame(rows, columns=["ärende", "datum", "produkt", "causes", "text"]).assign(
+        kund=lambda f: f["ärende"], primary_cause=lambda f: f["causes"]
+    )
+    write_table(frame, tmp_path / "two.csv")
+    return tmp_path / "two.csv"
+
+
+def page_of(path: Path, product: str = "Alla produkter", **options: object) -> str:
+    return report(path, output=path.parent / "ut", **options).pages[product].read_text("utf-8")  # type: ignore[arg-type]
+
+
+def test_the_matrix_hides_small_numbers_and_what_would_tell_them(two_products: Path) -> None:
+    page = page_of(two_products)
+    matrix = page[page.index("Produkter och orsaker</h2>") :]
+    row = re.search(r'<th scope="row">Kort</th>(.*?)</tr>', matrix, flags=re.S)
+    assert row is not None
+    assert "<td>3</td>" not in row[1]
+    assert "<td>34</td>" in row[1]
+
+
+def test_a_fall_is_told_and_raises_no_alarm(two_products: Path) -> None:
+    page = page_of(two_products)
+    assert "Minskade sedan februari 2020: Väntetid." in page
+    assert "Ingen produkt och orsak har ökat mer än slumpen kan förklara." in page
+
+
+def test_quotations_are_of_the_month_of_the_page(two_products: Path) -> None:
+    page = page_of(two_products, "Faktura")
+    assert "<blockquote>ni svarar aldrig när jag ringer, dag" in page
+    assert "fortfarande" not in page
+
+
+def test_an_aim_within_the_interval_is_left_open(two_products: Path, tmp_path: Path) -> None:
+    bought = tmp_path / "k.csv"
+    bought.write_text("månad;produkt;köp;mål\n2020-03;Faktura;1000000;19\n", encoding="utf-8")
+    assert "är nått går inte att säga: det ligger inom intervallet" in page_of(
+        two_products, "Faktura", purchases=bought
+    )
+
+
+def test_changes_are_corrected_only_where_both_months_are_audited(two_products: Path, tmp_path: Path) -> None:
+    answers = {f"m{i}": ["wait_time"] for i in range(20)} | {f"n{i}": [] for i in range(31)}
+    answers |= {f"o{i}": ["campaign_backlash"] for i in range(3)}
+    drawn = audit(two_products, n=54, output=tmp_path / "g.xlsx", answers=answers, settings=Settings())
+    told = report(two_products, output=tmp_path / "ut", audits=[drawn.output])
+    table = told.table
+    assert set(table.loc[(table["figure"] == "primary") & (table["month"] == "2020-03"), "method"]) == {"corrected"}
+    assert set(table.loc[(table["figure"] == "ratio_month") & (table["cause"] != ""), "method"]) == {"plain"}
+    assert "Ändringarna per orsak är inte rättade: det kräver att båda månaderna är granskade." in told.summary
+    assert "* inte rättad: månaden är inte granskad." in told.page.read_text("utf-8")
+
+
+def test_a_count_of_which_everything_was_audited_has_the_exact_poisson_interval(
+    two_products: Path, tmp_path: Path
+) -> None:
+    answers = {f"m{i}": ["wait_time"] for i in range(20)} | {f"n{i}": [] for i in range(31)}
+    answers |= {f"o{i}": ["campaign_backlash"] for i in range(3)}
+    drawn = audit(two_products, n=54, output=tmp_path / "g.xlsx", answers=answers, settings=Settings())
+    told = report(two_products, output=tmp_path / "ut", audits=[drawn.output])
+    row = at(told, "Alla produkter", "primary", "wait_time")
+    assert (row["value"], row["low"], row["high"], row["audited"]) == (20, 12.2, 30.9, 54)
+
+
+def test_an_audit_by_another_definition_or_of_too_few_is_refused(two_products: Path, tmp_path: Path) -> None:
+    few = {f"m{i}": ["wait_time"] for i in range(20)}
+    drawn = audit(two_products, n=30, output=tmp_path / "g.xlsx", answers=few, settings=Settings())
+    with pytest.raises(InputError, match=r"lottades med definition 2 av klagomål, men 1 gäller; lotta en ny"):
+        report(two_products, output=tmp_path / "u", audits=[drawn.output], settings=Settings(definition="1"))
+    with pytest.raises(InputError, match="granskade klagomål är för få för att rätta något; fyll i minst 20"):
+        report(two_products, output=tmp_path / "u", audits=[drawn.output], settings=Settings())

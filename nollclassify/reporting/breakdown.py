@@ -81,7 +81,7 @@ def report(
     ledger, n_rejected = read_ledger(labelled, taxonomy, settings)
     chosen = chosen_month(ledger.cases, month, labelled)
     exposure = read_exposure(Path(purchases), taxonomy) if purchases else Exposure()
-    checked = _audits(audits, taxonomy, ledger)
+    checked = _audits(audits, taxonomy, ledger, settings.definition)
     definition = load_definition(settings.definition)
     names = cause_names(taxonomy, t.english)
     table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
@@ -98,12 +98,12 @@ def report(
         language=t,
         min_cell=settings.min_cell,
         readings=_readings(ledger, settings),
-        notes=_notes(ledger, t),
+        notes=_notes(ledger, checked.get(chosen), t),
         files=(csv.name, workbook.name),
         model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
         undated=int((ledger.cases["month"] == NO_MONTH).sum()),
     )
-    told = _Telling(context, ledger, _measures(measures, ledger, checked, context))
+    told = _Telling(context, ledger, _measures(measures, ledger, checked, context), checked.get(chosen))
     pages = _write_pages(context, told, folder, stem)
     write_workbook(workbook, table, names, _definitions(context), chosen, list(pages), t)
     write_table(for_file(table, names, t), csv)
@@ -111,12 +111,17 @@ def report(
     return Breakdown(chosen, summary, table, pages[ALL_PRODUCTS], pages, workbook, csv, n_rejected)
 
 
-def _audits(paths: Sequence[str | Path], taxonomy: Taxonomy, ledger: Ledger) -> dict[str, Audit]:
+def _audits(paths: Sequence[str | Path], taxonomy: Taxonomy, ledger: Ledger, definition: str) -> dict[str, Audit]:
     found: dict[str, Audit] = {}
     for path in map(Path, paths):
         audit = read_audit(path, taxonomy)
         if audit.month in found:
             raise InputError(f"{path}: {audit.month} har redan en granskning; ange en per månad.")
+        if audit.definition not in ("", definition):
+            raise InputError(
+                f"{path}: granskningen lottades med definition {audit.definition} av klagomål, men {definition} "
+                "gäller; lotta en ny, eller ändra definition i nollclassify.toml."
+            )
         ids = set(ledger.cases.loc[ledger.cases["month"] == audit.month, "case_id"])
         n = len(ids & audit.answers.keys())
         if not n:
@@ -141,9 +146,12 @@ def _readings(ledger: Ledger, settings: Settings) -> dict[str, tuple[float, floa
     return {row["cause"]: (float(row["recall"]), float(row["precision"])) for row in scores}
 
 
-def _notes(ledger: Ledger, t: Language) -> list[str]:
+def _notes(ledger: Ledger, audit: Audit | None, t: Language) -> list[str]:
     counts = {"d_outside": ledger.outside, "d_unknown": ledger.unknown_sources}
-    return [t(key, n=t.number(n)) for key, n in counts.items() if n]
+    said = [t(key, n=t.number(n)) for key, n in counts.items() if n]
+    if audit and len(audit.answers) < audit.n_drawn:
+        said.append(t("s_unanswered", n=len(audit.answers), drawn=audit.n_drawn))
+    return said
 
 
 Said = tuple[str, list[str]]  # a heading and sentences
@@ -165,8 +173,11 @@ def _measures(
 class _Telling:
     """What the pages tell beside the figures; what they have in common is worked out once."""
 
-    def __init__(self, context: Context, ledger: Ledger, measures: list[tuple[str, Said]] | None) -> None:
+    def __init__(
+        self, context: Context, ledger: Ledger, measures: list[tuple[str, Said]] | None, audit: Audit | None
+    ) -> None:
         self.context, self.measures = context, measures
+        self.answers = audit.answers if audit else {}
         cases = ledger.cases
         self.here = cases[cases["month"] == context.month]
         self.cases = cases
@@ -180,13 +191,18 @@ class _Telling:
         cases = self.here if whole else self.here[self.here["product"] == product]
         rows = self.risen if whole else [row for row in self.risen if row.product == product]
         return Told(
-            quotations=spoken(c.look, c.month, product, cases),
+            quotations=spoken(c.look, c.month, product, cases[self.agreed(cases)]),
             words=self.words if whole else {},
             alarms=alarms(rows, c.look, self.cases, c.names, c.language, c.min_cell),
             measures=self._measures_of(product),
             candidates=self.candidates if whole else None,
             repeats=self.repeats if whole else [],
         )
+
+    def agreed(self, cases: pd.DataFrame) -> list[bool]:
+        """Of which complaints no person has said that the primary cause is another."""
+        pairs = zip(cases["case_id"], cases["primary"], strict=True)
+        return [self.answers.get(case_id, (primary,))[0] == primary for case_id, primary in pairs]
 
     def _measures_of(self, product: str) -> list[Said] | None:
         if self.measures is None:

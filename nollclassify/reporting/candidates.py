@@ -17,7 +17,7 @@ from nollclassify.reporting.words import content_words, most_telling, word_table
 from nollclassify.taxonomy import OTHER
 
 # Texts of the month, and as many of the months before: spaCy reads them in a second, and their tree takes as long.
-SAMPLE = 2_000
+SAMPLE = 1_500
 # Cosine distance (0 to 2) at which groups are no longer joined: from 0.9 on they were of all kinds.
 FARTHEST = 0.8
 # 100 and 300 found a planted theme of twelve among 6,000 less often.
@@ -56,7 +56,7 @@ def candidates(cases: pd.DataFrame, month: str, min_cases: int = 5, at_most: int
     The texts of the month and of all months before are joined, by likeness alone, into a tree of groups in groups
     (average linkage on the cosine of latent semantic analysis, Deerwester et al. 1990, of pieces of words). Each
     group is asked whether its share of all complaints grew; of the groups that overlap, the surest is kept. That is
-    the tree-based scan of Kulldorff, Fang and Walsh (2003), with the false discovery rate held at
+    after the tree-based scan of Kulldorff, Fang and Walsh (2003), with the false discovery rate held at
     `FALSE_DISCOVERIES` (Benjamini and Hochberg 1995) over all groups asked. For a group that is new, with none
     before, the same is asked: five now and none before is often chance. Where no month is earlier, nothing can grow,
     and the largest groups are given.
@@ -80,12 +80,14 @@ def candidates(cases: pd.DataFrame, month: str, min_cases: int = 5, at_most: int
     words, shown = _words(list(texts))
     vectors = _vectors(words)
     now, before = (np.bincount(places[drawn["now"] == this], minlength=len(texts)) for this in (True, False))
-    groups = [group for group in _groups(vectors) if now[group].sum() >= min_cases]
+    # By their sizes in all months together, which say nothing of growth: picked by the month's, chance alone grows.
+    groups = [group for group in _groups(vectors) if now[group].sum() + before[group].sum() >= min_cases]
     total = Counter(word for text in words for word in set(text))
     found: list[Candidate] = []
     taken: set[int] = set()
     for group, growth in _ranked(groups, now, before, exposure):
-        named = [] if taken & set(group) or len(found) == at_most else _name(group, words, total, min_cases)
+        skipped = taken & set(group) or len(found) == at_most or now[group].sum() < min_cases
+        named = [] if skipped else _name(group, words, total, min_cases)
         if len(named) >= 3:
             taken |= set(group)
             members = _members(group, vectors, drawn[drawn["now"]], places[drawn["now"]])

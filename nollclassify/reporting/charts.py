@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _STYLE = {
 }
 # Ratios outside are drawn at the edge: a change of more than eight times is said in the table.
 _RATIO_ENDS = (1 / 8, 8.0)
+_LONGEST_LABEL = 34
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def months_chart(columns: Sequence[Column | None], names: Sequence[str], y_label
         used = [n for n in names if any(column.parts.get(n) for _, column in there)]
         for name in used:
             heights = np.array([column.parts.get(name, 0.0) for _, column in there])
-            axes.bar([x for x, _ in there], heights, bottom=bottom, color=colour(names, name), label=name, width=0.78)
+            axes.bar(
+                [x for x, _ in there], heights, bottom=bottom, color=colour(names, name), label=_label(name), width=0.78
+            )
             bottom += heights
         for x, column in there:
             spread = [[column.total - column.low], [column.high - column.total]]
@@ -124,7 +128,7 @@ def changes_chart(
         ticks = (0.125, 0.25, 0.5, 1, 2, 4, 8)
         axes.set_xticks(ticks, ["⅛", "¼", "½", "1", "2", "4", "8"])
         axes.minorticks_off()
-        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        axes.set_yticks(range(len(rows)), [_label(name) for name, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#DDDDDD", lw=0.8)
@@ -156,7 +160,7 @@ def kinds_chart(panels: Sequence[tuple[str, Sequence[tuple[str, float]]]], x_lab
         for axes, (title, bars) in zip(
             np.atleast_1d(figure.subplots(len(panels), 1, sharex=True, height_ratios=sizes)), panels, strict=True
         ):
-            names, values = [name for name, _ in bars], [value for _, value in bars]
+            names, values = [_label(name) for name, _ in bars], [value for _, value in bars]
             axes.barh(range(len(bars)), values, color=PALETTE[0], height=0.7)
             axes.set_yticks(range(len(bars)), names)
             axes.invert_yaxis()
@@ -177,8 +181,16 @@ def _figure(width: float, height: float) -> Iterator[Any]:
     matplotlib.use("svg")
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        # The reader's browser draws the letters: what matplotlib's own font lacks is no fault.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _label(name: str) -> str:
+    """A name short enough for an axis, without what cannot be printed."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    return plain if len(plain) <= _LONGEST_LABEL else f"{plain[: _LONGEST_LABEL - 1]}…"
 
 
 def _svg(figure: Any, name: str) -> str:

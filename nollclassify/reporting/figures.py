@@ -70,7 +70,7 @@ def tidy_table(
         rows += _month_rows(at, {p: domains.of(at, p) for p in products}, causes, exposure, min_cell)
         rows += _formal_rows(at, domains, exposure, definition, min_cell)
     seen = {row[:3] for row in rows if row[3] == "primary" and row[-1]}
-    rows += _changes(domains, month, causes, exposure, seen)
+    rows += _changes(domains, month, causes, exposure, seen, min_cell)
     for column in ("channel", "source"):
         rows += _kinds(pooled[pooled["month"] == month], column, min_cell)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -80,7 +80,7 @@ def _pool_small_products(cases: pd.DataFrame, least: int) -> pd.DataFrame:
     """Products below `least` put together; with the next smallest one where they are below it even so."""
     small = set()
     for month, products in cases.groupby("month")["product"]:
-        sizes = products.value_counts().sort_values(kind="stable")
+        sizes = products.value_counts().sort_index().sort_values(kind="stable")
         few = sizes[sizes < least]
         if 0 < few.sum() < least:
             few = sizes[: len(few) + 1]
@@ -118,10 +118,11 @@ def _month_rows(
     month: str, domains: Mapping[str, Domain], causes: Sequence[str], exposure: Exposure, min_cell: int
 ) -> list[Row]:
     products = [p for p in domains if p != ALL_PRODUCTS]
-    counts = {p: rounded_parts(domains[p].share * domains[p].n, domains[p].n, DIGITS["primary"]) for p in products}
-    counts[ALL_PRODUCTS] = np.round(sum(counts.values()), DIGITS["primary"])
+    parts = rounded_table(np.array([domains[p].share * domains[p].n for p in products]), DIGITS["primary"])
+    counts = dict(zip(products, parts, strict=True))
+    counts[ALL_PRODUCTS] = np.round(parts.sum(axis=0), DIGITS["primary"])
     # The sums over products stand last: they are hidden in part themselves.
-    shown = shown_cells(np.array([counts[p] for p in (*products, ALL_PRODUCTS)]), min_cell)
+    shown = shown_cells(np.array([counts[p] for p in (*products, ALL_PRODUCTS)]), min_cell, sums_last=True)
     visible = dict(zip((*products, ALL_PRODUCTS), shown, strict=True))
     rows: list[Row] = []
     for product, domain in domains.items():
@@ -164,8 +165,13 @@ def _cause_figures(domain: Domain, counts: np.ndarray, bought: int | None) -> di
     if bought:
         per = 1e6 / bought
         figures["rate"] = (rounded_parts(domain.share * domain.n * per, domain.n * per), low * per, high * per)
-    mentioned = domain.mentioned
-    figures["mentioned"] = (mentioned[0] * domain.n, mentioned[1] * domain.n, mentioned[2] * domain.n)
+    # What a complaint's primary cause is, it mentions: rounding must not say otherwise.
+    mentioned = (np.maximum(domain.mentioned[0], share), *domain.mentioned[1:])
+    figures["mentioned"] = (
+        np.maximum(mentioned[0] * domain.n, counts),
+        mentioned[1] * domain.n,
+        mentioned[2] * domain.n,
+    )
     figures["mentioned_share"] = mentioned
     return figures
 
@@ -176,7 +182,8 @@ def _count_limits(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
     pairs = [effective_count(float(s), float(w), total) for s, w in zip(domain.share, domain.worth, strict=True)]
     worth, factor = np.array(pairs).T
     low, high = poisson_limits(worth)
-    return low / factor, high / factor
+    # Of a cause that is nearly all there is, the share is the less certain part.
+    return np.minimum(low / factor, domain.low * total), np.maximum(high / factor, domain.high * total)
 
 
 def rounded_parts(parts: np.ndarray, whole: float, digits: int = DEFAULT_DIGITS) -> np.ndarray:
@@ -190,22 +197,53 @@ def rounded_parts(parts: np.ndarray, whole: float, digits: int = DEFAULT_DIGITS)
     return np.asarray(np.round(down / 10**digits, digits))
 
 
+def rounded_table(parts: np.ndarray, digits: int) -> np.ndarray:
+    """A table whose rows add up to whole numbers, rounded up or down so that they still do, as do sums of columns.
+
+    Each cell, and each sum of a column, is one of the two roundings of what it was (controlled rounding, Cox and Ernst
+    1982): a transportation problem, whose cheapest solution is whole.
+    """
+    from scipy.optimize import linprog
+
+    units = np.asarray(parts, dtype=float) * 10**digits
+    down = np.floor(units + 1e-6)
+    rest = np.clip(units - down, 0.0, 1.0)
+    if rest.max(initial=0.0) < 1e-6:
+        return np.asarray(down / 10**digits)
+    n_rows, n_columns = units.shape
+    rows = np.kron(np.eye(n_rows), np.ones(n_columns))
+    columns = np.kron(np.ones(n_rows), np.eye(n_columns))
+    over = rest.sum(axis=0)
+    found = linprog(
+        (1 - 2 * rest).ravel(),
+        A_eq=rows,
+        b_eq=np.round(rest.sum(axis=1)),
+        A_ub=np.vstack([columns, -columns]),
+        b_ub=np.concatenate([np.ceil(over - 1e-6), -np.floor(over + 1e-6)]),
+        bounds=(0, 1),
+    )
+    return np.asarray(np.round((down + np.round(found.x).reshape(units.shape)) / 10**digits, digits))
+
+
 def _formal_rows(month: str, domains: Domains, exposure: Exposure, definition: Definition, min_cell: int) -> list[Row]:
-    """Complaints of the formal ledger: by source, and not of a general cause by the estimates."""
-    cases, rows = domains.by_month[month], []
+    """Complaints of the formal ledger, of all products: by source, and not of a general cause by the estimates.
+
+    Not by product: with the sources and the causes beside them small numbers could be worked out.
+    """
+    cases = domains.by_month[month]
     by_source = cases["source"].isin(definition.formal_sources).to_numpy()
     own = np.array([cause not in definition.general_causes for cause in domains.causes])
-    for product in domains.products[month]:
-        inside = by_source & ((cases["product"] == product) | (product == ALL_PRODUCTS)).to_numpy()
-        domain = domains.part(month, inside)
-        numbers = np.array(_together(domain, own))
-        general = int((inside & cases["primary"].isin(definition.general_causes).to_numpy()).sum())
-        # All of these sources less the formal ones are the general ones: few of them must not be worked out.
-        seen = numbers[0] >= min_cell and (general == 0 or general >= min_cell)
-        rest = (domain.n, domain.audited, domain.method, seen)
-        rows.append(_row((month, product, ""), "formal", numbers, *rest))
-        if bought := exposure.purchases.get((month, product)):
-            rows.append(_row((month, product, ""), "formal_rate", numbers * 1e6 / bought, *rest))
+    domain = domains.part(month, by_source)
+    numbers = np.array(_together(domain, own))
+    general = int(cases["primary"][by_source].isin(definition.general_causes).sum())
+    table, shown = _kind_table(cases, "source", min_cell)
+    outside = [kind not in definition.formal_sources for kind in table.columns]
+    # What all complaints less these are: neither a small number nor a hidden one.
+    seen = numbers[0] >= min_cell and (general == 0 or general >= min_cell) and bool(shown[-1, outside].all())
+    at, rest = (month, ALL_PRODUCTS, ""), (len(cases), domain.audited, domain.method, seen)
+    rows = [_row(at, "formal", numbers, *rest)]
+    if bought := exposure.purchases.get((month, ALL_PRODUCTS)):
+        rows.append(_row(at, "formal_rate", numbers * 1e6 / bought, *rest))
     return rows
 
 
@@ -223,14 +261,18 @@ def _together(domain: Domain, which: np.ndarray) -> tuple[float, float, float]:
 def _kinds(cases: pd.DataFrame, column: str, min_cell: int) -> list[Row]:
     """Counts and shares by channel or source, of each product."""
     rows: list[Row] = []
+    table, shown = _kind_table(cases, column, min_cell)
+    month, kinds = str(cases["month"].iloc[0]), list(table.columns)
+    for product, values, seen in zip(table.index, table.to_numpy(dtype=float), shown, strict=True):
+        rows += _kind_rows((month, str(product), ""), column, kinds, values, seen)
+    return rows
+
+
+def _kind_table(cases: pd.DataFrame, column: str, min_cell: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Counts by product (rows, all of them last) and kind, and which of them may be shown."""
     counts = pd.crosstab(cases["product"], cases[column])
     table = pd.concat([counts, counts.sum().to_frame(ALL_PRODUCTS).T])
-    seen = shown_cells(table.to_numpy(dtype=float), min_cell)
-    for product, values, visible in zip(table.index, table.to_numpy(dtype=float), seen, strict=True):
-        rows += _kind_rows(
-            (str(cases["month"].iloc[0]), str(product), ""), column, list(table.columns), values, visible
-        )
-    return rows
+    return table, shown_cells(table.to_numpy(dtype=float), min_cell, sums_last=True)
 
 
 def _kind_rows(
@@ -259,11 +301,12 @@ def earlier_months(month: str) -> dict[str, str]:
 
 
 def _changes(
-    domains: Domains, month: str, causes: Sequence[str], exposure: Exposure, seen: set[tuple[str, str, str]]
+    domains: Domains, month: str, causes: Sequence[str], exposure: Exposure, seen: set[tuple[str, str, str]], least: int
 ) -> list[Row]:
     """Ratios of rates (of counts where a purchase is unknown) of every cell, with q values over all cells.
 
-    `seen` are the cells (month, product, cause) that are shown: of a hidden one the ratio would tell the size.
+    `seen` are the cells (month, product, cause) that are shown: of a hidden one the ratio would tell the size. Nor is
+    one shown of counts below `least`, which may be plain ones beside a corrected month.
     """
     rows: list[Row] = []
     for figure, before in earlier_months(month).items():
@@ -272,25 +315,30 @@ def _changes(
         cells = []
         for product in [p for p in domains.products[month] if p in domains.products[before] and p != FEW_PRODUCTS]:
             cells += _product_changes(domains, (month, before), product, causes, exposure)
-        q = discovery_rates([(bool(cause), change.p) for _, cause, change, _, _ in cells])
-        for (product, cause, change, n, method), rate in zip(cells, q, strict=True):
+        q = discovery_rates([(bool(cause), change.p) for _, cause, change, _, _, _ in cells])
+        for (product, cause, change, n, method, fewest), rate in zip(cells, q, strict=True):
             numbers = (change.ratio, change.low, change.high)
-            shown = not cause or {(month, product, cause), (before, product, cause)} <= seen
+            both = {(month, product, cause), (before, product, cause)} <= seen if cause else True
+            shown = both and fewest >= least
             rows.append(_row((month, product, cause), figure, numbers, n, 0, method, shown, before, rate))
     return rows
 
 
 def _product_changes(
     domains: Domains, months: tuple[str, str], product: str, causes: Sequence[str], exposure: Exposure
-) -> list[tuple[str, str, Change, int, str]]:
-    """Product, cause (empty for all), change, complaints of both months and method of each cell."""
+) -> list[tuple[str, str, Change, int, str, float]]:
+    """Product, cause (empty for all), change, complaints of both months, method and smaller count of each cell."""
     plain = not all(month in domains.audited for month in months)
     now, then = (domains.of(month, product, plain) for month in months)
     bought = [exposure.purchases.get((month, product)) for month in months]
     per = (1.0, 1.0) if None in bought else (bought[0] / 1e6, bought[1] / 1e6)  # type: ignore[operator]
     n = now.n + then.n
-    cells = [(product, "", rate_ratio(now.n, per[0], then.n, per[1]), n, COUNTED)]
-    return cells + [(product, c, cause_change(now, then, k, per), n, now.method) for k, c in enumerate(causes)]
+    whole = rate_ratio(now.n, per[0], then.n, per[1])
+    cells = [(product, "", whole, n, COUNTED, float(min(now.n, then.n)))]
+    for k, cause in enumerate(causes):
+        fewest = min(float(domain.share[k]) * domain.n for domain in (now, then))
+        cells.append((product, cause, cause_change(now, then, k, per), n, now.method, fewest))
+    return cells
 
 
 def discovery_rates(cells: Sequence[tuple[bool, float]]) -> list[float | None]:

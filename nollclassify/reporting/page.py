@@ -24,6 +24,7 @@ from nollclassify.reporting.told import Told
 from nollclassify.taxonomy import OTHER, Taxonomy
 
 _KINDS = {"own", "authority", "social"}
+_MOST_BARS = 12
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def _in(context: Context, holder: Any, field: str) -> str:
 def _formal(c: Context, product: str) -> tuple[str, str, str]:
     t = c.language
     row = c.look.get(c.month, product, "formal")
+    if product != ALL_PRODUCTS:
+        return t("d_formal"), _in(c, c.definition, "formal"), t("d_formal_all")
     said = t("d_formal_few", month=t.month(c.month))
     if row and row.shown:
         said = t("d_formal_count", month=t.month(c.month), n=say(row, t), interval=interval(row, t))
@@ -145,6 +148,7 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
         {
             "heading": t("rates_heading"),
             "svg": months_chart(columns, names, what, t("aim")),
+            "note": t("not_corrected_column") if any(col and col.label.endswith("*") for col in columns) else "",
             "alt": t("alt_rates", what=what, months=told),
         }
     )
@@ -152,11 +156,16 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
         rows, values = _dots(c, product, series)
         against = [t("against", month=t.month(earlier_months(c.month)[f])) for f in series]
         svg = changes_chart(rows, against, t("x_ratio"), t("too_few"))
-        found.append({"heading": t("changes_heading"), "svg": svg, "alt": t("alt_changes", values=values)})
+        found.append({"heading": t("changes_heading"), "svg": svg, "note": "", "alt": t("alt_changes", values=values)})
     panels = [(t(key), _bars(c, product, figure)) for key, figure in (("channels", "channel"), ("sources", "source"))]
     told = "; ".join(f"{name} {value:.0f}" for _, bars in panels for name, value in bars)
     found.append(
-        {"heading": t("kinds_heading"), "svg": kinds_chart(panels, t("x_cases")), "alt": t("alt_kinds", values=told)}
+        {
+            "heading": t("kinds_heading"),
+            "svg": kinds_chart(panels, t("x_cases")),
+            "note": "",
+            "alt": t("alt_kinds", values=told),
+        }
     )
     return found
 
@@ -182,7 +191,9 @@ def _column(c: Context, month: str, product: str, whole: str, part: str) -> Colu
     parts[c.language("few_part")] = round(sum(row.value for row in rows if not row.shown), 2)
     name, _, year = c.language.month(month).partition(" ")
     aim = c.exposure.aims.get((month, product)) if whole == "rate_all" else None
-    return Column(f"{name[:3]}\n{year}", parts, total.value, total.low, total.high, aim)
+    methods = {row.method for m in c.look.months for row in [c.look.get(m, ALL_PRODUCTS, "primary", OTHER)] if row}
+    mark = "*" if len(methods) > 1 and rows and rows[0].method == PLAIN else ""
+    return Column(f"{name[:3]}\n{year}{mark}", parts, total.value, total.low, total.high, aim)
 
 
 def _dots(c: Context, product: str, series: Sequence[str]) -> tuple[list[tuple[str, list[Dot | None]]], str]:
@@ -209,9 +220,11 @@ def _dot(row: Figure | None) -> Dot | None:
 def _bars(c: Context, product: str, figure: str) -> list[tuple[str, float]]:
     """Names and counts, largest first; what may not be shown one by one is put together at the end."""
     rows = c.look.every(c.month, product, figure)
-    bars = sorted(((_kind(c, row.of), row.value) for row in rows if row.shown), key=lambda bar: -bar[1])
+    bars = sorted(((_kind(c, row.of), row.value) for row in rows if row.shown), key=lambda bar: (-bar[1], bar[0]))
+    rest = sum(value for _, value in bars[_MOST_BARS:])
     hidden = sum(row.value for row in rows if not row.shown)
-    return [*bars, (c.language("few_part"), hidden)] if hidden else bars
+    more = [(c.language("other_kinds"), rest)] if rest else []
+    return [*bars[:_MOST_BARS], *more, *([(c.language("few_part"), hidden)] if hidden else [])]
 
 
 def _kind(c: Context, written: str) -> str:

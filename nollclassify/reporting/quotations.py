@@ -15,7 +15,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -71,7 +71,7 @@ class Quotation:
 # --- the quotations of a cause -----------------------------------------------------------------------------------
 
 
-def quotations(cases: pd.DataFrame, n: int = 5, pool: int = 400) -> list[Quotation]:
+def quotations(cases: pd.DataFrame, n: int = 5, pool: int = 150) -> list[Quotation]:
     """At most `n` quotations of one cause: the most typical first, then those that differ most from the ones before.
 
     Typical is what is near the centroid of the cases' texts (TF-IDF, cosine); what differs is chosen by maximal
@@ -85,12 +85,12 @@ def quotations(cases: pd.DataFrame, n: int = 5, pool: int = 400) -> list[Quotati
         pool: how many cases are looked at: sure ones before others, then by a digest of the text.
     """
     drawn = _drawn(cases, pool)
-    found = [_best(c["text"], _stretches(c["evidence"], c["primary"])) for c in drawn]
+    found = [_best(c["text"], tuple(_stretches(c["evidence"], c["primary"]))) for c in drawn]
     kept = [i for i, (text, _) in enumerate(found) if text]
     if not kept:
         return []
     texts = [found[i][0] for i in kept]
-    near, alike = _likeness(texts, [prepare(c["text"]) for c in drawn])
+    near, alike = _likeness(texts, [_masked(c["text"]) for c in drawn])
     # A doubtful case, an agent's note, and above all a sentence beside the point, are quoted for want of better only.
     doubts = [2 - 2 * found[i][1] + bool(drawn[i]["needs_review"]) + bool(_NOTE.search(found[i][0])) for i in kept]
     owners = [_owners(drawn[i]) for i in kept]
@@ -125,7 +125,7 @@ def _likeness(texts: Sequence[str], whole: Sequence[str]) -> tuple[np.ndarray, n
     from sklearn.preprocessing import normalize
 
     both = [*whole, *texts]
-    words = [w or swedish.words(text) for w, text in zip(swedish.content_words(both), both, strict=True)]
+    words = [[w for w in found if len(w) > 2] or found for found in map(swedish.words, both)]
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True)
     centroid = normalize(np.asarray(vectorizer.fit_transform(words[: len(whole)]).mean(axis=0)))
     rows = vectorizer.transform(words[len(whole) :])
@@ -156,13 +156,19 @@ def excerpt(text: str, evidence: Sequence[str] = (), at_most: int = 180) -> str 
         evidence: stretches of it that spoke for its cause; the sentences that hold most of them are preferred.
         at_most: length in characters, cut at a word with an ellipsis.
     """
-    return _best(text, evidence, at_most)[0] or None
+    return _best(text, tuple(evidence), at_most)[0] or None
 
 
-def _best(text: str, evidence: Sequence[str], at_most: int = 180) -> tuple[str, float]:
+@lru_cache(maxsize=20_000)
+def _masked(text: str) -> str:
+    return prepare(text)
+
+
+@lru_cache(maxsize=20_000)  # the page of all products quotes from the same texts as the pages of each
+def _best(text: str, evidence: tuple[str, ...], at_most: int = 180) -> tuple[str, float]:
     """The excerpt, empty where none is fit, and the share of the stretches of evidence that it holds."""
     stretches = [stretch for stretch in (set(swedish.words(e)) for e in evidence) if stretch]
-    choices = [c for c in _choices(prepare(text)) if _is_whole(c)]
+    choices = [c for c in _choices(_masked(text)) if _is_whole(c)]
     # max keeps the first of equals: a single sentence before a pair, the earlier before the later.
     best = max(choices, key=lambda c: 3 * _held(c, stretches) + _manner(c), default="")
     shown = textwrap.shorten(best, at_most, placeholder=" …", break_on_hyphens=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from nollclassify.ledger import NO_MONTH
-from nollclassify.reporting.estimates import CORRECTED, SHARED
+from nollclassify.reporting.estimates import CORRECTED, PLAIN, SHARED
 from nollclassify.reporting.figures import earlier_months
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Figure, Lookup, interval, say
@@ -131,7 +131,11 @@ def _causes(look: Lookup, month: str, product: str, names: Mapping[str, str], la
             said.append(language("s_first", cause=names[first.cause], count=say(first, language), **values))
     if few := [names[row.cause] for row in rows if not row.shown]:
         said.append(language("s_few", causes=language.listed(few)))
-    return [*said, how_estimated(rows[0], language)] if rows else said
+    if not rows:
+        return said
+    changes = [look.get(month, product, figure, rows[0].cause) for figure in earlier_months(month)]
+    mixed = rows[0].method != PLAIN and any(change is not None and change.method == PLAIN for change in changes)
+    return [*said, how_estimated(rows[0], language), *([language("s_plain_changes")] if mixed else [])]
 
 
 def how_estimated(row: Figure, language: Language) -> str:

@@ -18,7 +18,10 @@ from nollclassify.reporting.quotations import excerpt, quotations
 from nollclassify.reporting.summary import CERTAIN
 from nollclassify.reporting.words import characteristic_words, new_words
 
-_MOST_ALARMS, _EXAMPLES, _QUOTATIONS, _PRODUCT_QUOTATIONS = 10, 3, 5, 3
+_MOST_ALARMS, _EXAMPLES = 10, 3
+# Quotations a cause, and the complaints that are looked at for them: masking them is what a page takes its time for.
+_QUOTATIONS, _POOL = 5, 150
+_PRODUCT_QUOTATIONS, _PRODUCT_POOL = 3, 60
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ class Told:
 
 def spoken(look: Lookup, month: str, product: str, cases: pd.DataFrame) -> dict[str, list[str]]:
     """Quotations for each cause whose figure is shown; `cases` are those of the page's month and product."""
-    most = _QUOTATIONS if product == ALL_PRODUCTS else _PRODUCT_QUOTATIONS
+    most, pool = (_QUOTATIONS, _POOL) if product == ALL_PRODUCTS else (_PRODUCT_QUOTATIONS, _PRODUCT_POOL)
     found = {}
     for cause, part in cases.groupby("primary"):
         row = look.get(month, product, "primary", str(cause))
         if row and row.shown:
-            found[str(cause)] = [quotation.text for quotation in quotations(part, most)]
+            found[str(cause)] = [quotation.text for quotation in quotations(part, most, pool)]
     return found
 
 
@@ -102,11 +105,13 @@ def alarms(
         else:
             count = say(now, language) if now else ""
             sentence = language("alarm_from_few", count=count, **values)
-        cell = cases[cases["primary"] == row.cause]
-        if row.product != ALL_PRODUCTS:
-            cell = cell[cell["product"] == row.product]
-        words = new_words(cell[cell["month"] == row.month], cell[cell["month"] == row.of], max(min_cell, 5))
-        said.append((sentence, language("alarm_words", words=", ".join(words)) if words else ""))
+        here = cases if row.product == ALL_PRODUCTS else cases[cases["product"] == row.product]
+        risen_ones = here[(here["month"] == row.month) & (here["primary"] == row.cause)]
+        # Against all complaints of then: of a cause that hardly was there, there are no words to compare with.
+        words = new_words(risen_ones, here[here["month"] == row.of], max(min_cell, 5))
+        said.append(
+            (sentence, language("alarm_words", words=", ".join(words), before=values["before"]) if words else "")
+        )
     return said
 
 

@@ -17,7 +17,7 @@ from nollclassify import swedish
 from nollclassify.model import prepare
 
 # spaCy reads three thousand texts a second: of more than this a sample is read.
-SAMPLE = 2_000
+SAMPLE = 1_000
 _MASK = re.compile(r"<[a-zåäö-]+>")
 
 
@@ -35,7 +35,7 @@ def characteristic_words(cases: pd.DataFrame, min_cases: int = 5, n: int = 8) ->
     case, and only words that stand in at least `min_cases` cases are named, so that none points at a person.
 
     Args:
-        cases: with `text` and `primary`; of more than 2,000 a sample, by a digest of the text, is read.
+        cases: with `text` and `primary`; of more than 1,000 a sample, by a digest of the text, is read.
         min_cases: least number of cases that a word must stand in.
         n: how many words a cause gets at most.
     """
@@ -54,7 +54,7 @@ def new_words(now: pd.DataFrame, before: pd.DataFrame, min_cases: int = 5, n: in
     """The words that stand in a larger share of these cases than of the earlier ones, weighed in the same way.
 
     Args:
-        now, before: cases with `text`; of more than 2,000 a sample is read.
+        now, before: cases with `text`; of more than 1,000 a sample is read.
         min_cases: least number of the cases of now that a word must stand in.
         n: how many words at most.
     """

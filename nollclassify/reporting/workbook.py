@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,9 @@ from nollclassify.case_writing import write_sheet
 from nollclassify.reporting.figures import COLUMNS
 from nollclassify.reporting.language import Language
 
-# Numbers as Swedes write them, whatever the language of the computer (41D is Swedish); English has its own.
-_FORMATS = {
-    "sv": {"count": "[$-41D]# ##0.0", "share": "[$-41D]0.0%", "ratio": "[$-41D]0.00"},
-    "en": {"count": "#,##0.0", "share": "0.0%", "ratio": "0.00"},
-}
+# Excel shows the separators of the reader's own language: a space and a comma in Swedish.
+_FORMATS = {"count": "#,##0", "estimate": "#,##0.0", "share": "0.0%", "ratio": "0.00"}
+_CREATED = datetime(2020, 1, 1)  # the same figures make the same file
 _NUMBERS = ("value", "low", "high")
 _METHODS = {"plain": "m_plain", "corrected": "m_corrected", "corrected with all": "m_shared", "counted": "m_counted"}
 
@@ -61,7 +60,8 @@ def write_workbook(
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with replacing(path) as temporary, xlsxwriter.Workbook(str(temporary), options) as workbook:
-        formats = {k: workbook.add_format({"num_format": f}) for k, f in _FORMATS[language.code].items()}
+        workbook.set_properties({"created": _CREATED})
+        formats = {k: workbook.add_format({"num_format": f}) for k, f in _FORMATS.items()}
         taken: set[str] = set()
         for product in products:
             part = table[(table["month"] == month) & (table["product"] == product)]
@@ -89,22 +89,33 @@ def _sheet(
         column = out.columns.get_loc(language(heading))
         sheet.set_column(column, column, width)
     places = [list(out.columns).index(language(f"c_{column}")) for column in _NUMBERS]
-    for row, (figure, shown) in enumerate(zip(table["figure"], table["shown"], strict=True), 1):
-        for place in places if shown else ():
-            if (value := out.iat[row - 1, place]) != "":
-                sheet.write_number(row, place, value, formats[_kind(figure)])
+    numbers = table[list(_NUMBERS)].to_numpy(dtype=float)
+    for row, (figure, shown) in enumerate(zip(table["figure"], table["shown"], strict=True)):
+        for place, value in zip(places, numbers[row].tolist(), strict=True):
+            if shown and value == value:
+                sheet.write_number(row + 1, place, value, formats[_kind(figure, value)])
 
 
-def _kind(figure: str) -> str:
-    return "share" if figure.endswith("share") else "ratio" if figure.startswith(("ratio", "rate")) else "count"
+def _kind(figure: str, value: float) -> str:
+    if figure.endswith("share"):
+        return "share"
+    if figure.startswith(("ratio", "rate")) or figure.endswith("rate"):
+        return "ratio"
+    return "count" if float(value).is_integer() else "estimate"
 
 
 def sheet_name(wanted: str, taken: set[str]) -> str:
-    """A name that Excel allows (31 characters, none of []:*?/\\, no apostrophe at an end) and no other sheet has."""
-    plain = "".join(" " if c in "[]:*?/\\" or ord(c) < 32 else c for c in wanted).strip("' ")[:31].strip("' ")
+    """A name that Excel allows (31 UTF-16 units, none of []:*?/\\, no apostrophe at an end) and no other sheet has."""
+    plain = "".join(" " if c in "[]:*?/\\" or ord(c) < 32 else c for c in wanted).strip("' ")
     plain = plain if plain and plain.casefold() != "history" else f"{plain} blad".strip()
-    name, number = plain, 2
+    name, number = _cut(plain, 31), 2
     while name.casefold() in taken:
-        name, number = f"{plain[:26]} ({number})", number + 1
+        suffix = f" ({number})"
+        name, number = _cut(plain, 31 - len(suffix)) + suffix, number + 1
     taken.add(name.casefold())
     return name
+
+
+def _cut(name: str, units: int) -> str:
+    """At most so many UTF-16 units, as Excel counts, no half of a pair and no apostrophe at the end."""
+    return name.encode("utf-16-le", "replace")[: 2 * units].decode("utf-16-le", "ignore").strip("' ")
