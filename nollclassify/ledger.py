@@ -23,6 +23,7 @@ import pandas as pd
 
 from nollclassify.cases import Cases
 from nollclassify.errors import SettingsError
+from nollclassify.privacy import mask
 from nollclassify.taxonomy import OTHER, Taxonomy
 
 NO_MONTH, NO_PRODUCT, ALL_PRODUCTS = "utan datum", "Produkt saknas", "Alla produkter"
@@ -177,7 +178,8 @@ def _cases(cases: Cases, taxonomy: Taxonomy) -> pd.DataFrame:
 
 def _one_spelling(written: Sequence[str]) -> pd.Series:
     """Names without regard to capitals and spaces, each as it is written most often; at most 100 characters."""
-    plain = [" ".join(name.split())[:_LONGEST_NAME] for name in written]
+    masked = {name: mask(name) for name in set(written)}
+    plain = [" ".join(masked[name].split())[:_LONGEST_NAME] for name in written]
     spelled = {name.casefold(): name for name, _ in sorted(Counter(plain).items(), key=lambda pair: (pair[1], pair[0]))}
     return pd.Series([spelled[name.casefold()] for name in plain], dtype=str)
 
@@ -198,7 +200,7 @@ def _product(written: str, received: str, taxonomy: Taxonomy) -> str:
     reserved = written.casefold() in (ALL_PRODUCTS.casefold(), FEW_PRODUCTS.casefold())
     if found:
         return taxonomy.product_name(found)
-    return f"{written} (i filen)" if reserved else written[:_LONGEST_NAME]
+    return f"{written} (i filen)" if reserved else mask(written)[:_LONGEST_NAME]
 
 
 @cache

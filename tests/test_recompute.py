@@ -113,7 +113,7 @@ def agreed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     bought = [
         *(["2020-02", "Faktura", "4 051 400"], ["2020-02", "Klarna konto", "582 800"], ["2020-02", "Kort", "855 400"]),
         *(["2020-03", "Faktura", "4 396 200"], ["2020-03", "Delbetalningskonto", "632 400"]),
-        ["2020-03", "Sparkonto", "18 300"],
+        *(["2020-03", "Kort", "928 200"], ["2020-03", "Sparkonto", "18 300"]),
     ]
     purchases = _write(folder / "köp.csv", [["månad", "produkt", "köp"], *bought])
     audit = _audit(folder / "granskning.xlsx", march)
@@ -155,7 +155,7 @@ def _changed(column: str, by: float) -> Callable[[dict[str, str]], dict[str, str
         (("Faktura", "other", "andel av klagomålen"), _changed("hög", 0.002), "high is"),
         (("Alla produkter", "", "klagomål per miljon köp"), _changed("låg", -0.02), "low is"),
         (("Kort", "", "klagomål"), _changed("värde", 1), "value is"),
-        (("Faktura", "other", "gånger så många som månaden före"), _changed("q", 0.001), "q is"),
+        (("Alla produkter", "wait_time", "gånger så många som månaden före"), _changed("q", 0.001), "q is"),
         (("Alla produkter", "", "formella klagomål"), _changed("värde", 0.2), "value is"),
         (("Delbetalningskonto", "", "klagomål per miljon köp"), lambda row: {}, "missing"),
         (("Kort", "", "klagomål"), lambda row: {**row, "n": "3"}, "n is 3, should be"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +15,8 @@ from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Ledger, load_definition
 from nollclassify.model_store import read_manifest
 from nollclassify.reporting.candidates import candidates
-from nollclassify.reporting.effects import effects
-from nollclassify.reporting.exposure import Exposure, read_exposure
+from nollclassify.reporting.effects import Effect, effects
+from nollclassify.reporting.exposure import Exposure, complete, read_exposure
 from nollclassify.reporting.figures import cause_names, tidy_table
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Lookup
@@ -80,7 +80,7 @@ def report(
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
     ledger, n_rejected = read_ledger(labelled, taxonomy, settings)
     chosen = chosen_month(ledger.cases, month, labelled)
-    exposure = read_exposure(Path(purchases), taxonomy) if purchases else Exposure()
+    exposure, unsold = complete(read_exposure(Path(purchases), taxonomy) if purchases else Exposure(), ledger.cases)
     checked = _audits(audits, taxonomy, ledger, settings.definition)
     definition = load_definition(settings.definition)
     names = cause_names(taxonomy, t.english)
@@ -102,11 +102,13 @@ def report(
         files=(csv.name, workbook.name),
         model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
         undated=int((ledger.cases["month"] == NO_MONTH).sum()),
+        unsold=unsold.get(chosen, []),
     )
     told = _Telling(context, ledger, _measures(measures, ledger, checked, context), checked.get(chosen))
-    pages = _write_pages(context, told, folder, stem)
-    write_workbook(workbook, table, names, _definitions(context), chosen, list(pages), t)
+    products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
+    write_workbook(workbook, table, names, _definitions(context), chosen, products, t)
     write_table(for_file(table, names, t), csv)
+    pages = _write_pages(context, told, folder, products, stem)
     summary = tuple(summary_of(context, ALL_PRODUCTS))
     return Breakdown(chosen, summary, table, pages[ALL_PRODUCTS], pages, workbook, csv, n_rejected)
 
@@ -166,8 +168,18 @@ def _measures(
     c = context
     measures = read_measures(Path(path), c.taxonomy)
     found = effects(measures, ledger.cases, c.taxonomy, audits, c.exposure, c.month, c.min_cell)
-    told = {effect.measure: measured(effect, c.names, c.language, c.min_cell) for effect in found}
+    told = {e.measure: measured(_seen(e, c.look), c.names, c.language, c.min_cell) for e in found}
     return [(m.product, told.get(m) or not_yet(m, c.names, c.language)) for m in measures]
+
+
+def _seen(effect: Effect, look: Lookup) -> Effect:
+    """The effect without its counts and ratios where a month of it is hidden: by another report they would tell it."""
+    product, cause = effect.measure.product or ALL_PRODUCTS, effect.measure.cause
+    figure = "primary" if cause else "cases"
+    cells = [look.get(month, product, figure, cause) for side in effect.months for month in side]
+    if all(cell is not None and cell.shown for cell in cells):
+        return effect
+    return replace(effect, cases=(None, None), touched=None, difference=None)
 
 
 class _Telling:
@@ -183,7 +195,8 @@ class _Telling:
         self.cases = cases
         self.words = telling(context.look, context.month, self.here, context.min_cell)
         self.risen = risen(context.look, context.month)
-        self.candidates = proposed(candidates(cases, context.month, max(context.min_cell, 5)), cases, context.language)
+        found = candidates(cases, context.month, max(context.min_cell, 5))
+        self.candidates = proposed(found, cases, context.language, context.min_cell)
         self.repeats = repeated(ledger, context.month, context.names, context.language, context.min_cell)
 
     def of(self, product: str) -> Told:
@@ -210,11 +223,14 @@ class _Telling:
         return [said for of, said in self.measures if product == ALL_PRODUCTS or of in ("", product)]
 
 
-def _write_pages(context: Context, told: _Telling, folder: Path, stem: str) -> dict[str, Path]:
-    products = [p for p in context.look.products[context.month] if p != FEW_PRODUCTS]
+def _write_pages(context: Context, told: _Telling, folder: Path, products: Sequence[str], stem: str) -> dict[str, Path]:
+    """Write the page of each product, and last the one that leads to them; older pages of the month go."""
     names = _page_names(products, stem)
-    for product in products:
+    for product in reversed(products):  # all products stand first
         write_text(folder / names[product], render(context, product, told.of(product), list(names.items())))
+    for old in folder.glob(f"{stem}-*.html"):
+        if old.name not in names.values():
+            old.unlink()
     return {product: folder / name for product, name in names.items()}
 
 

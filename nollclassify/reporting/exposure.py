@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
+
 from nollclassify.case_files import read_table
 from nollclassify.errors import InputError
-from nollclassify.ledger import ALL_PRODUCTS, product_names
+from nollclassify.ledger import ALL_PRODUCTS, NO_PRODUCT, product_names
 from nollclassify.taxonomy import Taxonomy
 
 _HEADINGS = {
@@ -58,6 +60,24 @@ def read_exposure(path: Path, taxonomy: Taxonomy) -> Exposure:
     for line, row in zip(table.lines, table.rows, strict=True):
         _add(exposure, path, line, {name: str(row[column]).strip() for name, column in at.items()}, taxonomy)
     return exposure
+
+
+def complete(exposure: Exposure, cases: pd.DataFrame) -> tuple[Exposure, dict[str, list[str]]]:
+    """The exposure without the sums that lack a product with complaints, and by month the products that lack purchases.
+
+    Complaints of all products over the purchases of some would be too high a rate. Where those products have less
+    than a tenth of the complaints the sum stays, and the page names them.
+    """
+    purchases, lacking = dict(exposure.purchases), {}
+    months = {month for month, _ in purchases}
+    for month, products in cases[cases["month"].isin(months)].groupby("month")["product"]:
+        sizes = products[products != NO_PRODUCT].value_counts().sort_index()
+        without = [str(product) for product in sizes.index if (month, product) not in purchases]
+        if without:
+            lacking[str(month)] = without
+        if sizes[without].sum() >= 0.1 * len(products):
+            purchases.pop((str(month), ALL_PRODUCTS), None)
+    return Exposure(purchases, exposure.aims), lacking
 
 
 def _add(exposure: Exposure, path: Path, line: int, row: dict[str, str], taxonomy: Taxonomy) -> None:

@@ -28,6 +28,7 @@ DIGITS = {
     **dict.fromkeys(("share", "mentioned_share", "channel_share", "source_share"), 3),
 }
 DEFAULT_DIGITS = 2
+OTHER_KINDS = "other_kinds"  # channels of few complaints, together
 
 
 def cause_names(taxonomy: Taxonomy, english: bool = False) -> dict[str, str]:
@@ -261,6 +262,9 @@ def _together(domain: Domain, which: np.ndarray) -> tuple[float, float, float]:
 def _kinds(cases: pd.DataFrame, column: str, min_cell: int) -> list[Row]:
     """Counts and shares by channel or source, of each product."""
     rows: list[Row] = []
+    # A name that hardly stands anywhere may be a person's, and would tell by being there.
+    often = cases.groupby(column)[column].transform("size") >= min_cell
+    cases = cases.assign(**{column: cases[column].where(often, OTHER_KINDS)}) if column == "channel" else cases
     table, shown = _kind_table(cases, column, min_cell)
     month, kinds = str(cases["month"].iloc[0]), list(table.columns)
     for product, values, seen in zip(table.index, table.to_numpy(dtype=float), shown, strict=True):

@@ -16,14 +16,14 @@ from nollclassify.ledger import ALL_PRODUCTS, NO_MONTH, Definition
 from nollclassify.reporting.charts import Column, Dot, changes_chart, kinds_chart, months_chart
 from nollclassify.reporting.estimates import PLAIN
 from nollclassify.reporting.exposure import Exposure
-from nollclassify.reporting.figures import earlier_months
+from nollclassify.reporting.figures import OTHER_KINDS, earlier_months
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Figure, Lookup, interval, say
 from nollclassify.reporting.summary import certain, summary
 from nollclassify.reporting.told import Told
 from nollclassify.taxonomy import OTHER, Taxonomy
 
-_KINDS = {"own", "authority", "social"}
+_KINDS = {"own", "authority", "social", OTHER_KINDS}
 _MOST_BARS = 12
 
 
@@ -42,6 +42,7 @@ class Context:
         files: names of the CSV file and the workbook.
         model: version of the model that labelled.
         undated: complaints without a date.
+        unsold: products with complaints of the month but no purchases, where there is a table of them.
     """
 
     look: Lookup
@@ -57,6 +58,7 @@ class Context:
     files: tuple[str, str]
     model: str
     undated: int
+    unsold: Sequence[str]
 
 
 def page_name(stem: str, product: str) -> str:
@@ -117,7 +119,10 @@ def summary_of(context: Context, product: str) -> list[str]:
     c = context
     aim = c.exposure.aims.get((c.month, product))
     undated = c.undated if product == ALL_PRODUCTS else 0
-    return summary(c.look, c.month, product, c.names, aim, c.language, c.min_cell, undated)
+    said = summary(c.look, c.month, product, c.names, aim, c.language, c.min_cell, undated)
+    if c.unsold and product == ALL_PRODUCTS:
+        said.append(c.language("s_unsold", products=c.language.listed([c.language.product(p) for p in c.unsold])))
+    return said
 
 
 def _in(context: Context, holder: Any, field: str) -> str:
@@ -155,7 +160,7 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
     if series := [f for f in earlier_months(c.month) if c.look.get(c.month, product, f)]:
         rows, values = _dots(c, product, series)
         against = [t("against", month=t.month(earlier_months(c.month)[f])) for f in series]
-        svg = changes_chart(rows, against, t("x_ratio"), t("too_few"))
+        svg = changes_chart(rows, against, t("x_ratio" if per else "x_ratio_counts"), t("too_few"))
         found.append({"heading": t("changes_heading"), "svg": svg, "note": "", "alt": t("alt_changes", values=values)})
     panels = [(t(key), _bars(c, product, figure)) for key, figure in (("channels", "channel"), ("sources", "source"))]
     told = "; ".join(f"{name} {value:.0f}" for _, bars in panels for name, value in bars)

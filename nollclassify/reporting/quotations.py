@@ -39,7 +39,7 @@ _UNFIT = re.compile(
     r"|(?:gata|gatan|väg|vägen|gränd|torg|torget|stig|stigen|plan|backe|backen|allé)\s\d"
     r"|\b(?:mvh|hälsn\w*|hälsar|vänligen|tel|mobil|heter|undertecknad|född)\b|(?<!\S)[/–-]+\s?[^\W\d]+[.!]*$"
     # Health is nobody's business, with or without a name.
-    r"|cancer|cellgift|sjukskr|diagnos|depress|ångest|självmord|gravid|missfall|avlid|begrav|dödsbo|demens|operation",
+    r"|cancer|cellgift|sjuk|protes|rullstol|handled|bidrag|pension|undersköterska|diagnos|depress|ångest|självmord|gravid|missfall|avlid|begrav|dödsbo|demens|operation",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"”“«»][^\"”“«»]*[\"”“«»]")

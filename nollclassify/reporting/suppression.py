@@ -11,7 +11,7 @@ def shown_cells(counts: np.ndarray, min_cell: int, sums_last: bool = False) -> n
     Cells below `min_cell` are hidden, and others with them where they are needed (complementary suppression, Cox
     1980): a hidden cell can be worked out from sums just when it is a bridge of the graph in which each hidden cell
     joins its row with its column (Gusfield 1988). Each bridge is closed to a circle of four by the smallest cells.
-    Hidden cells that are known to be 0, for the shown ones make up a sum, hide no other.
+    Hidden cells that can be nothing but 0, for the shown ones make up a sum, point at nobody and hide no other.
 
     Args:
         counts: not negative, shape (rows, columns).
@@ -21,14 +21,11 @@ def shown_cells(counts: np.ndarray, min_cell: int, sums_last: bool = False) -> n
     values = np.asarray(counts, dtype=float)
     hidden = values < min_cell
     while min(hidden.shape) > 1 and not hidden.all():
-        # Neither by sums alone, nor by sums and the knowledge that no count is negative.
-        for free in (hidden, hidden & ~_known_zeros(values, hidden, sums_last)):
-            if (bridge := _bridge(free)) is not None:
-                for cell in _circle(values, hidden, free, bridge):
-                    hidden[cell] = True
-                break
-        else:
+        free = hidden & ~_known_zeros(values, hidden, sums_last)
+        if (bridge := _bridge(free)) is None:
             break
+        for cell in _circle(values, hidden, free, bridge):
+            hidden[cell] = True
     if hidden.sum() == 1 < hidden.size and min(hidden.shape) == 1:
         hidden[np.unravel_index(np.where(hidden, np.inf, values).argmin(), hidden.shape)] = True
     return np.asarray(~hidden)

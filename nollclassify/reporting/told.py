@@ -136,13 +136,14 @@ def _measure_title(measure: Measure, names: Mapping[str, str], language: Languag
 
 def _measure_sentences(effect: Effect, t: Language, min_cell: int) -> list[str]:
     said = [_verdict(effect, t, min_cell), _sides(effect, t)]
-    if effect.power is not None:
+    certain_one = effect.verdict in (FELL, ROSE)
+    if effect.power is not None and not certain_one:
         said.append(t("m_power", power=t.number(100 * effect.power)))
-    if effect.smallest_fall is not None:
+    if effect.smallest_fall is not None and not certain_one:
         said.append(t("m_smallest", fall=t.percent(effect.smallest_fall, 0)))
     if effect.warning:
         said.append(t("m_warning", words=", ".join(effect.words)))
-    if effect.placebos[1] and effect.verdict in (FELL, ROSE):
+    if effect.placebos[1] and certain_one:
         said.append(t("m_placebos", n=effect.placebos[0], of=effect.placebos[1]))
     if effect.overlapping:
         said.append(t("m_overlapping", others="; ".join(m.text for m in effect.overlapping)))
@@ -154,6 +155,8 @@ def _measure_sentences(effect: Effect, t: Language, min_cell: int) -> list[str]:
 def _verdict(effect: Effect, t: Language, min_cell: int) -> str:
     if effect.verdict == TOO_FEW:
         return t("m_few")
+    if effect.touched is None and effect.cases == (None, None):
+        return t({FELL: "m_fell_hidden", ROSE: "m_rose_hidden"}.get(effect.verdict, "m_open_hidden"))
     counts = [t("under", least=min_cell) if n is None else t.count(round(n, 1)) for n in effect.cases]
     verdict = t({FELL: "m_fell", ROSE: "m_rose"}.get(effect.verdict, "m_open"), before=counts[0], after=counts[1])
     change = effect.difference or effect.touched
@@ -173,12 +176,15 @@ def _sides(effect: Effect, t: Language) -> str:
     return t("m_months", before=sides[0], after=sides[1])
 
 
-def proposed(found: Sequence[Candidate], cases: pd.DataFrame, language: Language) -> list[tuple[str, list[str]]]:
+def proposed(
+    found: Sequence[Candidate], cases: pd.DataFrame, language: Language, min_cell: int
+) -> list[tuple[str, list[str]]]:
     """A heading and a few examples for each candidate for a new cause; `cases` are those its members point into."""
     said = []
     for candidate in found:
         heading = language("candidate", words=", ".join(candidate.words), n=language.number(candidate.cases))
-        if candidate.growth and candidate.growth.ratio < float("inf"):
+        # Of fewer than may be shown before, the ratio would tell how many.
+        if candidate.growth and (candidate.before or 0) >= min_cell:
             ends = (language.number(candidate.growth.low, 1), language.number(candidate.growth.high, 1))
             ratio = language.number(candidate.growth.ratio, 1)
             heading += language("candidate_growth", ratio=ratio, interval=language.between(*ends))
@@ -192,7 +198,8 @@ def repeated(ledger: Ledger, month: str, names: Mapping[str, str], language: Lan
     said = []
     copies = ledger.duplicates[ledger.duplicates["month"] == month]
     if len(copies):
-        said.append(language("copies", n=language.number(len(copies))))
+        n = language.number(len(copies)) if len(copies) >= min_cell else language("under_capital", least=min_cell)
+        said.append(language("copies", n=n))
     here = ledger.cases[(ledger.cases["month"] == month) & (ledger.cases["first_case"] != "")]
     if 0 < len(here) < min_cell:
         said.append(language("repeats_few", least=min_cell))

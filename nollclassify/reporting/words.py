@@ -19,6 +19,8 @@ from nollclassify.model import prepare
 # spaCy reads three thousand texts a second: of more than this a sample is read.
 SAMPLE = 1_000
 _MASK = re.compile(r"<[a-zåäö-]+>")
+_CAPITAL_INSIDE = re.compile(r"(?<=[a-zåäöé,] )[A-ZÅÄÖÉ][a-zåäöéü]+")
+_SMALL = re.compile(r"(?<![^\W_])[a-zåäöéü]+(?![^\W_])")
 
 
 @cache
@@ -72,7 +74,16 @@ def word_sets(texts: Sequence[str]) -> list[set[str]]:
 
 def content_words(masked: Sequence[str]) -> list[list[str]]:
     """The words of masked texts that carry matter; the masks themselves are none."""
-    return swedish.content_words([_MASK.sub(" ", text) for text in masked])
+    texts = [_MASK.sub(" ", text) for text in masked]
+    names = _names(texts)
+    return [[word for word in found if word not in names] for found in swedish.content_words(texts)]
+
+
+def _names(texts: Sequence[str]) -> set[str]:
+    """Words that stand inside sentences with a capital letter more often than without: people, places, firms."""
+    capital = Counter(word.lower() for text in texts for word in _CAPITAL_INSIDE.findall(text))
+    small = Counter(word for text in texts for word in _SMALL.findall(text) if word in capital)
+    return {word for word, n in capital.items() if n > small[word]} - word_table()["capitalised"]
 
 
 def _sample(cases: pd.DataFrame) -> pd.DataFrame:
