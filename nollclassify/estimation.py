@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc, betaincinv, ndtr, ndtri
-from scipy.stats import chi2
+from scipy.special import betainc, betaincinv, gammaincinv, ndtr, ndtri
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def poisson_rate(count: float, exposure: float, confidence: float = 0.95) -> Int
     if count < 0 or exposure <= 0:
         raise ValueError(f"count {count} and exposure {exposure}, wanted count >= 0 and exposure > 0")
     tail = (1 - confidence) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    high = float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
+    low = float(gammaincinv(count, tail)) if count else 0.0
+    high = float(gammaincinv(count + 1, 1 - tail))
     return Interval(count / exposure, low / exposure, high / exposure)
 
 

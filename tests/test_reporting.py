@@ -343,3 +343,11 @@ def test_an_audit_by_another_definition_or_of_too_few_is_refused(two_products: P
         report(two_products, output=tmp_path / "u", audits=[drawn.output], settings=Settings(definition="1"))
     with pytest.raises(InputError, match="granskade klagomål är för få för att rätta något; fyll i minst 20"):
         report(two_products, output=tmp_path / "u", audits=[drawn.output], settings=Settings())
+
+
+def test_many_complaints_read_beside_give_the_same_page(
+    two_products: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = report(two_products, output=tmp_path / "a").page.read_text("utf-8")
+    monkeypatch.setattr("nollclassify.reporting.breakdown._MANY", 1)
+    assert report(two_products, output=tmp_path / "b").page.read_text("utf-8") == alone

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Ledger, load_definition
 from nollclassify.model_store import read_manifest
-from nollclassify.reporting.candidates import candidates
+from nollclassify.reporting.candidates import Candidate, candidates
 from nollclassify.reporting.effects import Effect, effects
 from nollclassify.reporting.exposure import Exposure, complete, read_exposure
 from nollclassify.reporting.figures import cause_names, tidy_table
@@ -23,9 +24,12 @@ from nollclassify.reporting.lookup import Lookup
 from nollclassify.reporting.measures import read_measures
 from nollclassify.reporting.page import Context, page_name, render, slug, summary_of
 from nollclassify.reporting.told import Told, alarms, measured, not_yet, proposed, repeated, risen, spoken, telling
+from nollclassify.reporting.words import characteristic_words
 from nollclassify.reporting.workbook import for_file, write_workbook
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
+
+_MANY = 20_000  # starting another process takes three seconds
 
 
 @dataclass(frozen=True)
@@ -193,11 +197,15 @@ class _Telling:
         cases = ledger.cases
         self.here = cases[cases["month"] == context.month]
         self.cases = cases
-        self.words = telling(context.look, context.month, self.here, context.min_cell)
+        self._reading = _reading(cases, context.month, max(context.min_cell, 5))
         self.risen = risen(context.look, context.month)
-        found = candidates(cases, context.month, max(context.min_cell, 5))
-        self.candidates = proposed(found, cases, context.language, context.min_cell)
         self.repeats = repeated(ledger, context.month, context.names, context.language, context.min_cell)
+
+    @cached_property
+    def read(self) -> tuple[dict[str, list[str]], list[Said]]:
+        """The words that set causes apart, and the candidates for new ones."""
+        c, (words, found) = self.context, next(self._reading)
+        return telling(c.look, c.month, words), proposed(found, self.cases, c.language, c.min_cell)
 
     def of(self, product: str) -> Told:
         c, whole = self.context, product == ALL_PRODUCTS
@@ -205,10 +213,10 @@ class _Telling:
         rows = self.risen if whole else [row for row in self.risen if row.product == product]
         return Told(
             quotations=spoken(c.look, c.month, product, cases[self.agreed(cases)]),
-            words=self.words if whole else {},
+            words=self.read[0] if whole else {},
             alarms=alarms(rows, c.look, self.cases, c.names, c.language, c.min_cell),
             measures=self._measures_of(product),
-            candidates=self.candidates if whole else None,
+            candidates=self.read[1] if whole else None,
             repeats=self.repeats if whole else [],
         )
 
@@ -221,6 +229,23 @@ class _Telling:
         if self.measures is None:
             return None
         return [said for of, said in self.measures if product == ALL_PRODUCTS or of in ("", product)]
+
+
+def _reading(cases: pd.DataFrame, month: str, least: int) -> Iterator[tuple[dict[str, list[str]], list[Candidate]]]:
+    """One result of `_read`; of many complaints another process reads while the pages of products are written."""
+    from joblib import Parallel, delayed
+
+    needed = cases[["case_id", "month", "primary", "needs_review", "text"]]
+    if len(cases) < _MANY:
+        return iter([_read(needed, month, least)])
+    reading: Iterator[tuple[dict[str, list[str]], list[Candidate]]] = Parallel(n_jobs=2, return_as="generator")(
+        [delayed(_read)(needed, month, least)]
+    )
+    return reading
+
+
+def _read(cases: pd.DataFrame, month: str, least: int) -> tuple[dict[str, list[str]], list[Candidate]]:
+    return characteristic_words(cases[cases["month"] == month], least), candidates(cases, month, least)
 
 
 def _write_pages(context: Context, told: _Telling, folder: Path, products: Sequence[str], stem: str) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from nollclassify.auditing import Audit
 from nollclassify.estimation import Change, effective_count, rate_ratio, wilson_limits
@@ -153,8 +153,8 @@ def _total_rows(at: tuple[str, str, str], domain: Domain, bought: int | None, mi
 
 def poisson_limits(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact 95 % limits of Poisson means by counts, effective ones too (Garwood 1936); same shape."""
-    low = np.where(count > 0, chi2.ppf(0.025, 2 * np.maximum(count, 1e-9)) / 2, 0.0)
-    return np.asarray(low), np.asarray(chi2.ppf(0.975, 2 * count + 2) / 2)
+    low = np.where(count > 0, gammaincinv(np.maximum(count, 1e-9), 0.025), 0.0)
+    return np.asarray(low), np.asarray(gammaincinv(count + 1, 0.975))
 
 
 def _cause_figures(domain: Domain, counts: np.ndarray, bought: int | None) -> dict[str, tuple[np.ndarray, ...]]:

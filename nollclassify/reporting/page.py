@@ -153,7 +153,7 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
         {
             "heading": t("rates_heading"),
             "svg": months_chart(columns, names, what, t("aim")),
-            "note": t("not_corrected_column") if any(col and col.label.endswith("*") for col in columns) else "",
+            "note": t("not_corrected_column") if any(col and "*" in col.label for col in columns) else "",
             "alt": t("alt_rates", what=what, months=told),
         }
     )
@@ -161,7 +161,9 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
         rows, values = _dots(c, product, series)
         against = [t("against", month=t.month(earlier_months(c.month)[f])) for f in series]
         svg = changes_chart(rows, against, t("x_ratio" if per else "x_ratio_counts"), t("too_few"))
-        found.append({"heading": t("changes_heading"), "svg": svg, "note": "", "alt": t("alt_changes", values=values)})
+        found.append(
+            {"heading": t("changes_heading"), "svg": svg, "note": t("arrows"), "alt": t("alt_changes", values=values)}
+        )
     panels = [(t(key), _bars(c, product, figure)) for key, figure in (("channels", "channel"), ("sources", "source"))]
     told = "; ".join(f"{name} {value:.0f}" for _, bars in panels for name, value in bars)
     found.append(
@@ -198,7 +200,7 @@ def _column(c: Context, month: str, product: str, whole: str, part: str) -> Colu
     aim = c.exposure.aims.get((month, product)) if whole == "rate_all" else None
     methods = {row.method for m in c.look.months for row in [c.look.get(m, ALL_PRODUCTS, "primary", OTHER)] if row}
     mark = "*" if len(methods) > 1 and rows and rows[0].method == PLAIN else ""
-    return Column(f"{name[:3]}\n{year}{mark}", parts, total.value, total.low, total.high, aim)
+    return Column(f"{name[:3]}{mark}\n{year}", parts, total.value, total.low, total.high, aim)
 
 
 def _dots(c: Context, product: str, series: Sequence[str]) -> tuple[list[tuple[str, list[Dot | None]]], str]:

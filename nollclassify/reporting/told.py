@@ -16,7 +16,7 @@ from nollclassify.reporting.lookup import Figure, Lookup, interval, say
 from nollclassify.reporting.measures import Measure
 from nollclassify.reporting.quotations import excerpt, quotations
 from nollclassify.reporting.summary import CERTAIN
-from nollclassify.reporting.words import characteristic_words, new_words
+from nollclassify.reporting.words import new_words
 
 _MOST_ALARMS, _EXAMPLES = 10, 3
 # Quotations a cause, and the complaints that are looked at for them: masking them is what a page takes its time for.
@@ -56,9 +56,8 @@ def spoken(look: Lookup, month: str, product: str, cases: pd.DataFrame) -> dict[
     return found
 
 
-def telling(look: Lookup, month: str, cases: pd.DataFrame, min_cell: int) -> dict[str, list[str]]:
-    """The words that set each shown cause of the month apart."""
-    words = characteristic_words(cases, max(min_cell, 5))
+def telling(look: Lookup, month: str, words: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Of the words that set the causes of the month apart, those of causes that are shown."""
     return {c: w for c, w in words.items() if (row := look.get(month, ALL_PRODUCTS, "primary", c)) and row.shown}
 
 
