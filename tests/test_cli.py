@@ -145,7 +145,7 @@ def test_report_writes_and_says_where(call, month: Path, tmp_path: Path) -> None
     call("label", month)
     code, out, _ = call("report", tmp_path / "mars.labelled.csv", "--output", tmp_path / "rapport")
     assert code == 0
-    assert "2 klagomål i utan datum." in out
+    assert "Färre än 5 klagomål utan datum: för få för att säga något." in out
     assert len(list((tmp_path / "rapport").iterdir())) == 3
 
 

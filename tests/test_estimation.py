@@ -15,11 +15,9 @@ from nollclassify.estimation import (
     audited_share,
     difference_in_changes,
     effective_count,
-    percentile_interval,
     poisson_rate,
     power_to_see,
     rate_ratio,
-    resampled_weights,
     wilson,
     wilson_limits,
 )
@@ -388,18 +386,3 @@ def test_comparing_with_others_costs_power() -> None:
 def test_without_a_fall_it_shows_once_in_forty_and_without_cases_never() -> None:
     assert power_to_see(0.0, 100, 1.0) == pytest.approx(0.025)
     assert power_to_see(0.3, 0, 1.0) == 0
-
-
-# --- bootstrap ---------------------------------------------------------------------------------------------------
-
-
-def test_every_resample_draws_as_many_groups_as_there_are() -> None:
-    weights = resampled_weights(7, 50, seed=1)
-    assert weights.shape == (50, 7)
-    assert (weights.sum(axis=1) == 7).all()
-
-
-def test_the_percentile_interval_leaves_out_what_is_no_number() -> None:
-    interval = percentile_interval(0.5, np.array([0.0, 1.0, np.nan]))
-    assert (interval.low, interval.high) == pytest.approx((0.025, 0.975))
-    assert np.isnan(percentile_interval(0.5, np.array([np.nan])).low)

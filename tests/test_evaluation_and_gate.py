@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from nollclassify.estimation import percentile_interval, resampled_weights
 from nollclassify.evaluation import (
     calibration_error,
     groups,
@@ -193,3 +194,15 @@ def test_a_behaviour_with_few_groups_is_not_judged() -> None:
     champion = replace(held_out(error=0.2), behaviours={f"short-{i}": True for i in range(9)})
     challenger = replace(held_out(error=0.1), behaviours={f"short-{i}": False for i in range(9)})
     assert gate(challenger, champion, GateRule()).passed
+
+
+def test_every_resample_draws_as_many_groups_as_there_are() -> None:
+    weights = resampled_weights(7, 50, seed=1)
+    assert weights.shape == (50, 7)
+    assert (weights.sum(axis=1) == 7).all()
+
+
+def test_the_percentile_interval_leaves_out_what_is_no_number() -> None:
+    interval = percentile_interval(0.5, np.array([0.0, 1.0, np.nan]))
+    assert (interval.low, interval.high) == pytest.approx((0.025, 0.975))
+    assert np.isnan(percentile_interval(0.5, np.array([np.nan])).low)
