@@ -1,7 +1,7 @@
 """How long, and how much memory, the breakdown of 100,000 labelled complaints takes.
 
     python tests/benchmarks/report_speed.py            # all in one month, then over 13 months
-    python tests/benchmarks/report_speed.py --rows 20000 --profile /tmp/report   # and where the time and memory go
+    python tests/benchmarks/report_speed.py --rows 20000 --profile report   # and where the time and memory go
 
 The texts are real reviews of real length (where they are at hand; without them nothing is measured),
 repeated with every third word taken from another review, so that no two are near-duplicates. `report` runs in a fresh
