@@ -58,10 +58,15 @@ def poisson_rate(count: float, exposure: float, confidence: float = 0.95) -> Int
     """
     if count < 0 or exposure <= 0:
         raise ValueError(f"count {count} and exposure {exposure}, wanted count >= 0 and exposure > 0")
+    low, high = poisson_limits(np.array(float(count)), confidence)
+    return Interval(count / exposure, float(low) / exposure, float(high) / exposure)
+
+
+def poisson_limits(count: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The limits of Garwood's interval of Poisson means by counts >= 0, which need not be whole; same shape."""
     tail = (1 - confidence) / 2
-    low = float(gammaincinv(count, tail)) if count else 0.0
-    high = float(gammaincinv(count + 1, 1 - tail))
-    return Interval(count / exposure, low / exposure, high / exposure)
+    low = np.where(count > 0, gammaincinv(np.maximum(count, 1e-9), tail), 0.0)
+    return low, np.asarray(gammaincinv(count + 1, 1 - tail))
 
 
 # --- shares corrected by an audit ----------------------------------------------------------------------------------

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv
 
 from nollclassify.auditing import Audit
-from nollclassify.estimation import Change, effective_count, rate_ratio, wilson_limits
+from nollclassify.estimation import Change, effective_count, poisson_limits, rate_ratio, wilson_limits
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Definition
 from nollclassify.reporting.estimates import COUNTED, Domain, Domains, cause_change
 from nollclassify.reporting.exposure import Exposure
@@ -149,12 +148,6 @@ def _total_rows(at: tuple[str, str, str], domain: Domain, bought: int | None, mi
         rows.append(_row(at, "rate_all", numbers * 1e6 / bought, domain.n, domain.audited, shown=seen))
         rows.append(_row(at, "purchases", (bought, None, None), domain.n))
     return rows
-
-
-def poisson_limits(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact 95 % limits of Poisson means by counts, effective ones too (Garwood 1936); same shape."""
-    low = np.where(count > 0, gammaincinv(np.maximum(count, 1e-9), 0.025), 0.0)
-    return np.asarray(low), np.asarray(gammaincinv(count + 1, 0.975))
 
 
 def _cause_figures(domain: Domain, counts: np.ndarray, bought: int | None) -> dict[str, tuple[np.ndarray, ...]]:

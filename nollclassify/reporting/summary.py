@@ -80,33 +80,35 @@ def _rose_and_fell(look: Lookup, month: str, product: str, names: Mapping[str, s
     figure = next((f for f in earlier_months(month) if look.get(month, product, f)), None)
     if figure is None:
         return [language("no_comparison")]
-    rows = [row for cause in names if (row := look.get(month, product, figure, cause)) and _is_seen(look, row)]
-    if not rows:
+    every = [row for cause in names if (row := look.get(month, product, figure, cause))]
+    now = [row for row in every if is_shown(look, row, month)]
+    if not any(now or is_shown(look, row, row.of) for row in every):
         return []
-    before = language.month(rows[0].of)
-    rose = sorted((row for row in rows if certain(row) and row.low > 1), key=lambda row: -row.low)
-    fell = [names[row.cause] for row in rows if certain(row) and row.high < 1]
-    open_ones = [names[row.cause] for row in rows if not certain(row)]
+    before = language.month(every[0].of)
+    rose = sorted((row for row in now if certain(row) and row.low > 1), key=lambda row: -row.low)
+    fell = [row for row in every if certain(row) and row.high < 1]
+    fell = [row for row in fell if row in now or is_shown(look, row, row.of)]
+    open_ones = [names[row.cause] for row in now if not certain(row)]
     said = [_most_risen(look, rose[0], before, names, language) if rose else language("s_none_rose", before=before)]
     if len(rose) > 1:
         said.append(language("s_rose_too", causes=language.listed([names[row.cause] for row in rose[1:]])))
-    fallen = {"before": before, "causes": language.listed(fell)}
+    fallen = {"before": before, "causes": language.listed([names[row.cause] for row in fell])}
     said.append(language("s_fell", **fallen) if fell else language("s_none_fell", before=before))
     if open_ones:
         said.append(language("s_open", before=before, causes=language.listed(open_ones)))
     return said
 
 
-def _is_seen(look: Lookup, row: Figure) -> bool:
-    """Whether a change can be told: the cell is shown now, or was then."""
-    cells = [look.get(month, row.product, "primary", row.cause) for month in (row.month, row.of)]
-    return any(cell is not None and cell.shown for cell in cells)
+def is_shown(look: Lookup, row: Figure, month: str) -> bool:
+    """Whether the cell of a change is shown in one of its months."""
+    cell = look.get(month, row.product, "primary", row.cause)
+    return cell is not None and cell.shown
 
 
 def _most_risen(look: Lookup, row: Figure, before: str, names: Mapping[str, str], language: Language) -> str:
     if not row.shown:
         now = look.get(row.month, row.product, "primary", row.cause)
-        count = say(now, language) if now and now.shown else language("too_few")
+        count = say(now, language) if now else ""
         return language("s_rose_from_few", before=before, cause=names[row.cause], count=count)
     values = {"cause": names[row.cause], "ratio": say(row, language), "interval": interval(row, language)}
     return language("s_rose", before=before, **values)

@@ -15,7 +15,7 @@ from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Figure, Lookup, interval, say
 from nollclassify.reporting.measures import Measure
 from nollclassify.reporting.quotations import excerpt, quotations
-from nollclassify.reporting.summary import CERTAIN
+from nollclassify.reporting.summary import certain, is_shown
 from nollclassify.reporting.words import new_words
 
 _MOST_ALARMS, _EXAMPLES = 10, 3
@@ -76,14 +76,9 @@ def risen(look: Lookup, month: str) -> list[Figure]:
             if (r := look.get(month, p, figure, c))
         ]
         if rows:
-            sure = [r for r in rows if pd.notna(r.q) and r.q <= CERTAIN and r.low > 1 and _is_shown(look, r)]
+            sure = [r for r in rows if certain(r) and r.low > 1 and is_shown(look, r, month)]
             return sorted(sure, key=lambda r: (r.product != ALL_PRODUCTS, r.q, r.product, r.cause))
     return []
-
-
-def _is_shown(look: Lookup, row: Figure) -> bool:
-    now = look.get(row.month, row.product, "primary", row.cause)
-    return bool(now and now.shown)
 
 
 def alarms(

@@ -31,12 +31,12 @@ from nollclassify.estimation import (
     audited_share,
     difference_in_changes,
     effective_count,
+    poisson_limits,
     poisson_rate,
     power_to_see,
     rate_ratio,
     wilson_limits,
 )
-from nollclassify.reporting.figures import poisson_limits
 
 try:
     from ppi_py import ppi_mean_ci
