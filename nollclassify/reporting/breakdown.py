@@ -22,12 +22,12 @@ from nollclassify.reporting.figures import cause_names, tidy_table
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Lookup
 from nollclassify.reporting.measures import read_measures
-from nollclassify.reporting.page import Context, page_name, render, slug, summary_of
+from nollclassify.reporting.page import Context, definitions, page_name, render, slug, summary_of
 from nollclassify.reporting.told import Told, alarms, measured, not_yet, proposed, repeated, risen, spoken, telling
 from nollclassify.reporting.words import characteristic_words
 from nollclassify.reporting.workbook import for_file, write_workbook
 from nollclassify.settings import Settings, load_settings
-from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
+from nollclassify.taxonomy import Taxonomy, load_taxonomy
 
 _MANY = 20_000  # starting another process takes three seconds
 
@@ -110,7 +110,7 @@ def report(
     )
     told = _Telling(context, ledger, _measures(measures, ledger, checked, context), checked.get(chosen))
     products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
-    write_workbook(workbook, table, names, _definitions(context), chosen, products, t)
+    write_workbook(workbook, table, names, definitions(context, ALL_PRODUCTS), chosen, products, t)
     write_table(for_file(table, names, t), csv)
     pages = _write_pages(context, told, folder, products, stem)
     summary = tuple(summary_of(context, ALL_PRODUCTS))
@@ -268,18 +268,3 @@ def _page_names(products: Sequence[str], stem: str) -> dict[str, str]:
             name, number = f"{stem}-{slug(product)}-{number}.html", number + 1
         names[product] = name
     return names
-
-
-def _definitions(context: Context) -> list[tuple[str, str]]:
-    c, t = context, context.language
-    pairs = [
-        (
-            t("d_definition", version=c.definition.version),
-            " ".join([c.definition.text_en if t.english else c.definition.text_sv, *c.notes]),
-        ),
-        (t("d_formal"), c.definition.formal_en if t.english else c.definition.formal_sv),
-        (t("d_interval"), t("d_interval_text")),
-        (t("d_few"), t("d_few_text", least=c.min_cell)),
-    ]
-    pairs += [(c.names[x.id], x.definition_en if t.english else x.definition_sv) for x in c.taxonomy.causes]
-    return [*pairs, (c.names[OTHER], t("other_definition"))]

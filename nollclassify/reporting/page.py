@@ -99,15 +99,7 @@ def render(context: Context, product: str, told: Told, pages: Sequence[tuple[str
             matrix=_matrix(c) if product == ALL_PRODUCTS and len(c.look.products[c.month]) > 2 else None,
             told=told,
             names=c.names,
-            formal=_formal(c, product),
-            notes=c.notes,
-            definition=(t("d_definition", version=c.definition.version), _in(c, c.definition, "text")),
-            causes=[
-                (c.names[cause.id], cause.definition_en if t.english else cause.definition_sv)
-                for cause in c.taxonomy.causes
-            ],
-            other=(c.names[OTHER], t("other_definition")),
-            least=c.min_cell,
+            definitions=definitions(c, product),
             made_by=t("made_by", taxonomy=c.taxonomy.version, model=c.model, csv=c.files[0], workbook=c.files[1]),
             pages=[(t.product(name), file, name == product) for name, file in pages],
         )
@@ -125,19 +117,28 @@ def summary_of(context: Context, product: str) -> list[str]:
     return said
 
 
-def _in(context: Context, holder: Any, field: str) -> str:
-    return str(getattr(holder, f"{field}_{context.language.code}"))
+def definitions(context: Context, product: str) -> list[tuple[str, str]]:
+    """The terms of a page and what they mean; the workbook has those of all products."""
+    c, t = context, context.language
+    d, english = c.definition, c.language.english
+    return [
+        (t("d_definition", version=d.version), " ".join([d.text_en if english else d.text_sv, *c.notes])),
+        (t("d_formal"), f"{d.formal_en if english else d.formal_sv} {_formal(c, product)}"),
+        (t("d_interval"), t("d_interval_text")),
+        (t("d_few"), t("d_few_text", least=c.min_cell)),
+        *((c.names[x.id], x.definition_en if english else x.definition_sv) for x in c.taxonomy.causes),
+        (c.names[OTHER], t("other_definition")),
+    ]
 
 
-def _formal(c: Context, product: str) -> tuple[str, str, str]:
+def _formal(c: Context, product: str) -> str:
     t = c.language
-    row = c.look.get(c.month, product, "formal")
     if product != ALL_PRODUCTS:
-        return t("d_formal"), _in(c, c.definition, "formal"), t("d_formal_all")
-    said = t("d_formal_few", month=t.month(c.month))
+        return t("d_formal_all")
+    row = c.look.get(c.month, product, "formal")
     if row and row.shown:
-        said = t("d_formal_count", month=t.month(c.month), n=say(row, t), interval=interval(row, t))
-    return t("d_formal"), _in(c, c.definition, "formal"), said
+        return t("d_formal_count", month=t.month(c.month), n=say(row, t), interval=interval(row, t))
+    return t("d_formal_few", month=t.month(c.month))
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
