@@ -160,13 +160,9 @@ def _cause_figures(domain: Domain, counts: np.ndarray, bought: int | None) -> di
         per = 1e6 / bought
         figures["rate"] = (rounded_parts(domain.share * domain.n * per, domain.n * per), low * per, high * per)
     # What a complaint's primary cause is, it mentions: rounding must not say otherwise.
-    mentioned = (np.maximum(domain.mentioned[0], share), *domain.mentioned[1:])
-    figures["mentioned"] = (
-        np.maximum(mentioned[0] * domain.n, counts),
-        mentioned[1] * domain.n,
-        mentioned[2] * domain.n,
-    )
-    figures["mentioned_share"] = mentioned
+    value, *ends = domain.mentioned
+    figures["mentioned"] = (np.maximum(value * domain.n, counts), *(end * domain.n for end in ends))
+    figures["mentioned_share"] = (np.maximum(value, share), *ends)
     return figures
 
 
