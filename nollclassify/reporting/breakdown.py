@@ -108,10 +108,12 @@ def report(
         undated=int((ledger.cases["month"] == NO_MONTH).sum()),
         unsold=unsold.get(chosen, []),
     )
-    told = _Telling(context, ledger, _measures(measures, ledger, checked, context), checked.get(chosen))
+    said = _measures(measures, ledger, checked, context)
     products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
     write_workbook(workbook, table, names, definitions(context, ALL_PRODUCTS), chosen, products, t)
     write_table(for_file(table, names, t), csv)
+    # Only now, for it starts a process: a folder that cannot be written to has shown itself.
+    told = _Telling(context, ledger, said, checked.get(chosen))
     pages = _write_pages(context, told, folder, products, stem)
     summary = tuple(summary_of(context, ALL_PRODUCTS))
     return Breakdown(chosen, summary, table, pages[ALL_PRODUCTS], pages, workbook, csv, n_rejected)
