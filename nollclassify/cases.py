@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -265,10 +266,10 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
         return
     primary_heading = columns.get("primary_cause", "primary_cause")
     labels: list[list[str]] = []
-    written = zip(fields["causes"].tolist(), fields["primary_cause"].tolist(), strict=True)
+    written = list(zip(fields["causes"].tolist(), fields["primary_cause"].tolist(), strict=True))
+    named = {cell: _cause_ids(cell, taxonomy) for cell in set(chain.from_iterable(written))}
     for position, (causes, primary) in enumerate(written):
-        ids, unknown = _cause_ids(causes, taxonomy)
-        first, unknown_primary = _cause_ids(primary, taxonomy)
+        (ids, unknown), (first, unknown_primary) = named[causes], named[primary]
         if unknown:
             faults.add(position, columns["causes"], f"okänd orsak; tillåtna är {', '.join(taxonomy.cause_ids)}")
         elif OTHER in ids and len(ids) > 1:
@@ -281,14 +282,9 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
     fields["primary_cause"] = pd.Series([ids[0] if ids else "" for ids in labels], dtype="str")
 
 
-@lru_cache(maxsize=10_000)
-def _split_causes(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in re.split(r"[;,|\n]", cell) if part.strip())
-
-
 def _cause_ids(cell: str, taxonomy: Taxonomy) -> tuple[list[str], bool]:
     """The ids that a cell names, without repeats, and whether it names an unknown one."""
-    found = [taxonomy.find_cause(part) for part in _split_causes(cell)]
+    found = [taxonomy.find_cause(part) for part in re.split(r"[;,|\n]", cell) if part.strip()]
     return list(dict.fromkeys(cause for cause in found if cause)), None in found
 
 

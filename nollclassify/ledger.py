@@ -28,7 +28,7 @@ NO_MONTH, NO_PRODUCT, ALL_PRODUCTS = "utan datum", "Produkt saknas", "Alla produ
 FEW_PRODUCTS = "Produkter med få klagomål"
 _LONGEST_NAME = 100
 _DIGIT = re.compile(r"\d")
-_ID_LIKE = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{5,}(?![\w-])")
+_LONG_WORD = re.compile(r"[\w-]{5,}")
 
 
 @dataclass(frozen=True)
@@ -257,8 +257,9 @@ class _Chains:
 
     def _named(self, text: str) -> str:
         """The id, case-folded, of an earlier complaint that a text names, or of its copy; else empty text."""
-        for found in _ID_LIKE.findall(text) if _DIGIT.search(text) else ():
-            named: str = found.casefold()
+        words = _LONG_WORD.findall(text) if _DIGIT.search(text) else ()
+        for word in filter(_DIGIT.search, words):
+            named: str = word.casefold()
             named = self.copies.get(named, named)
             if named in self.head:
                 return named

@@ -11,7 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -60,6 +60,7 @@ def words(text: str) -> list[str]:
     return [_normal(word) for word in _TOKEN.findall(text) if word not in _PUNCTUATION]
 
 
+@lru_cache(maxsize=100_000)  # few words make up most of any text
 def _normal(word: str) -> str:
     word = _DIGIT.sub("0", word.lower())
     if word[0] in "!?":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -88,33 +90,32 @@ def report(
     checked = _audits(audits, taxonomy, ledger, settings.definition)
     definition = load_definition(settings.definition)
     names = cause_names(taxonomy, t.english)
-    table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
-    stem = f"klagomal-{chosen.replace(' ', '-')}"
-    folder = Path(output)
-    csv, workbook = folder / f"{stem}.csv", folder / f"{stem}.xlsx"
-    context = Context(
-        look=Lookup(table),
-        month=chosen,
-        names=names,
-        taxonomy=taxonomy,
-        definition=definition,
-        exposure=exposure,
-        language=t,
-        min_cell=settings.min_cell,
-        readings=_readings(ledger, settings),
-        notes=_notes(ledger, checked.get(chosen), t),
-        files=(csv.name, workbook.name),
-        model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
-        undated=int((ledger.cases["month"] == NO_MONTH).sum()),
-        unsold=unsold.get(chosen, []),
-    )
-    said = _measures(measures, ledger, checked, context)
-    products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
-    write_workbook(workbook, table, names, definitions(context, ALL_PRODUCTS), chosen, products, t)
-    write_table(for_file(table, names, t), csv)
-    # Only now, for it starts a process: a folder that cannot be written to has shown itself.
-    told = _Telling(context, ledger, said, checked.get(chosen))
-    pages = _write_pages(context, told, folder, products, stem)
+    with _reading(ledger.cases, chosen, max(settings.min_cell, 5)) as reading:
+        table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
+        stem = f"klagomal-{chosen.replace(' ', '-')}"
+        folder = Path(output)
+        csv, workbook = folder / f"{stem}.csv", folder / f"{stem}.xlsx"
+        context = Context(
+            look=Lookup(table),
+            month=chosen,
+            names=names,
+            taxonomy=taxonomy,
+            definition=definition,
+            exposure=exposure,
+            language=t,
+            min_cell=settings.min_cell,
+            readings=_readings(ledger, settings),
+            notes=_notes(ledger, checked.get(chosen), t),
+            files=(csv.name, workbook.name),
+            model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
+            undated=int((ledger.cases["month"] == NO_MONTH).sum()),
+            unsold=unsold.get(chosen, []),
+        )
+        products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
+        write_workbook(workbook, table, names, definitions(context, ALL_PRODUCTS), chosen, products, t)
+        write_table(for_file(table, names, t), csv)
+        told = _Telling(context, ledger, _measures(measures, ledger, checked, context), checked.get(chosen), reading)
+        pages = _write_pages(context, told, folder, products, stem)
     summary = tuple(summary_of(context, ALL_PRODUCTS))
     return Breakdown(chosen, summary, table, pages[ALL_PRODUCTS], pages, workbook, csv, n_rejected)
 
@@ -163,6 +164,7 @@ def _notes(ledger: Ledger, audit: Audit | None, t: Language) -> list[str]:
 
 
 Said = tuple[str, list[str]]  # a heading and sentences
+Read = tuple[dict[str, list[str]], list[Candidate]]  # words of each cause, candidates for new ones
 
 
 def _measures(
@@ -192,21 +194,26 @@ class _Telling:
     """What the pages tell beside the figures; what they have in common is worked out once."""
 
     def __init__(
-        self, context: Context, ledger: Ledger, measures: list[tuple[str, Said]] | None, audit: Audit | None
+        self,
+        context: Context,
+        ledger: Ledger,
+        measures: list[tuple[str, Said]] | None,
+        audit: Audit | None,
+        reading: Callable[[], Read],
     ) -> None:
         self.context, self.measures = context, measures
         self.answers = audit.answers if audit else {}
         cases = ledger.cases
         self.here = cases[cases["month"] == context.month]
         self.cases = cases
-        self._reading = _reading(cases, context.month, max(context.min_cell, 5))
+        self._reading = reading
         self.risen = risen(context.look, context.month)
         self.repeats = repeated(ledger, context.month, context.names, context.language, context.min_cell)
 
     @cached_property
     def read(self) -> tuple[dict[str, list[str]], list[Said]]:
         """The words that set causes apart, and the candidates for new ones."""
-        c, (words, found) = self.context, next(self._reading)
+        c, (words, found) = self.context, self._reading()
         return telling(c.look, c.month, words), proposed(found, self.cases, c.language, c.min_cell)
 
     def of(self, product: str) -> Told:
@@ -233,20 +240,24 @@ class _Telling:
         return [said for of, said in self.measures if product == ALL_PRODUCTS or of in ("", product)]
 
 
-def _reading(cases: pd.DataFrame, month: str, least: int) -> Iterator[tuple[dict[str, list[str]], list[Candidate]]]:
-    """One result of `_read`; of many complaints another process reads while the pages of products are written."""
+@contextmanager
+def _reading(cases: pd.DataFrame, month: str, least: int) -> Iterator[Callable[[], Read]]:
+    """What gives the result of `_read`; many complaints are read by another process, beside the figures."""
     from joblib import Parallel, delayed
 
     needed = cases[["case_id", "month", "primary", "needs_review", "text"]]
     if len(cases) < _MANY:
-        return iter([_read(needed, month, least)])
-    reading: Iterator[tuple[dict[str, list[str]], list[Candidate]]] = Parallel(n_jobs=2, return_as="generator")(
-        [delayed(_read)(needed, month, least)]
-    )
-    return reading
+        yield lambda: _read(needed, month, least)
+        return
+    results = Parallel(n_jobs=2, return_as="generator")([delayed(_read)(needed, month, least)])
+    try:
+        yield partial(next, results)
+    finally:
+        with warnings.catch_warnings(action="ignore"):  # that what is not needed after a fault was cut short
+            results.close()
 
 
-def _read(cases: pd.DataFrame, month: str, least: int) -> tuple[dict[str, list[str]], list[Candidate]]:
+def _read(cases: pd.DataFrame, month: str, least: int) -> Read:
     return characteristic_words(cases[cases["month"] == month], least), candidates(cases, month, least)
 
 

@@ -69,9 +69,9 @@ def months_chart(columns: Sequence[Column | None], names: Sequence[str], y_label
                 [x for x, _ in there], heights, bottom=bottom, color=colour(names, name), label=_label(name), width=0.78
             )
             bottom += heights
-        for x, column in there:
-            spread = [[column.total - column.low], [column.high - column.total]]
-            axes.errorbar(x, column.total, yerr=spread, color="#222222", capsize=4, lw=1.5)
+        spread = [[col.total - col.low for _, col in there], [col.high - col.total for _, col in there]]
+        totals = [col.total for _, col in there]
+        axes.errorbar([x for x, _ in there], totals, yerr=spread, color="#222222", capsize=4, lw=1.5, fmt="none")
         _aims(axes, there, aim_label)
         axes.set_xticks([x for x, _ in there], [column.label for _, column in there], fontsize=10)
         axes.set_xlim(-0.6, len(columns) - 0.4)

@@ -99,9 +99,10 @@ def quotations(cases: pd.DataFrame, n: int = 5, pool: int = 150) -> list[Quotati
 
 
 def _drawn(cases: pd.DataFrame, pool: int) -> list[dict[Any, Any]]:
+    columns = [cases[name].tolist() for name in ("text", "case_id", "needs_review")]
     keys = [
         (bool(doubtful), hashlib.blake2b(f"{text}\0{case}".encode(errors="replace")).digest())
-        for text, case, doubtful in zip(cases["text"], cases["case_id"], cases["needs_review"], strict=True)
+        for text, case, doubtful in zip(*columns, strict=True)
     ]
     order = sorted(range(len(cases)), key=keys.__getitem__)
     return cases.iloc[order[:pool]].to_dict("records")
@@ -236,6 +237,7 @@ def _opens(before: str) -> bool:
     return not _WORD.search(before) or before.rstrip(" \"”'(")[-1:] in ".!?…:/" or before[-1:] in '"”'
 
 
+@lru_cache(maxsize=50_000)
 def _is_known(word: str, opens: bool) -> bool:
     lower = word.lower()
     if word[0].isdigit():
