@@ -21,9 +21,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from nollclassify.features import Vocabulary, batch, features, known_pair_share, learn_vocabulary, passage_norms
-from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, tokenise
+from nollclassify.features import Lexicon, counts, features, known_pair_share, passage_norms, weigh
+from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, Describe, Reading, tokenise
 from nollclassify.trees import DEPTH, Trees, of_scikit_learn
+from nollclassify.vocabulary import Vocabulary, learn_vocabulary
 from nollclassify.word_classes import WordClasses, load_word_classes
 
 # Added to both counts of a log-count ratio.
@@ -145,13 +146,14 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for sizes in dict.fromkeys(candidate.gram_sizes for candidate in self.candidates):
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
-                fitted, norms = features(seen, vocabulary), passage_norms(seen, vocabulary, PASSAGE)
-                held_out = [words[i] for i in test]
-                known[test] = known_pair_share(batch(held_out), vocabulary)
+                lexicon = Lexicon(vocabulary, Describe(self._word_classes))
+                fitted, norms = weigh(counts(lexicon.read(seen)), vocabulary), passage_norms(seen, vocabulary, PASSAGE)
+                held_out = lexicon.read([words[i] for i in test])
+                known[test] = known_pair_share(held_out)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
                     linear = _fit_linear(fitted, Y[train], weight[train], candidate.C)
                     model = self._uncalibrated(vocabulary, *linear, norms)
-                    scores[candidate.name][test] = model.scores(held_out)
+                    scores[candidate.name][test] = Reading(model, held_out).scores
         return scores, known
 
     def _final(

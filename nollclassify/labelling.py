@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from nollclassify.case_files import format_of
 from nollclassify.case_writing import write_table
 from nollclassify.cases import Cases, read_cases, rejected_path
 from nollclassify.errors import InputError
-from nollclassify.model import prepare
+from nollclassify.model import Reading, prepare
 from nollclassify.model_store import StoredModel, load_model
 from nollclassify.settings import Settings, load_settings
 
@@ -24,6 +24,7 @@ _CHUNK = 2_000
 _MAX_STRETCHES, _MIN_SHARE = 3, 0.08
 # Above this share of words that training did not know, the model has too little to go by.
 _TOO_UNKNOWN, _ENOUGH_WORDS = 0.6, 4
+_WORDLESS, _FOREIGN = "texten har inga ord", "texten verkar inte vara på svenska"
 
 
 @dataclass(frozen=True)
@@ -166,23 +167,21 @@ def label_texts(
 def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) -> pd.DataFrame:
     model, n = stored.model, len(texts)
     prepared = [prepare(text) for text in texts]
-    tokens = [swedish.tokens(text) for text in prepared]
-    words = [[token.word for token in row] for row in tokens]
-    probabilities = np.round(model.calibrated(model.scores(words)), 4) if n else np.zeros((0, len(model.cause_ids)))
-    unreadable = [_unreadable(row) for row in words]
-    decided = model.decide(probabilities) & ~np.array([bool(u) for u in unreadable], dtype=bool).reshape(n, 1)
-    ranked = [_ranked(p, d, model.cause_ids) for p, d in zip(probabilities, decided, strict=True)]
-    unlike = model.unlike(words)
-    reasons = [
-        u or _reason(p, d, w, strange, stored, settings)
-        for u, p, d, w, strange in zip(unreadable, probabilities, decided, words, unlike, strict=True)
-    ]
+    reading = model.read([swedish.words(text) for text in prepared])
+    probabilities = np.round(model.calibrated(reading.scores), 4)
+    wordless, foreign = reading.signs[:, 0] == 0, swedish.looks_foreign(reading.signs)
+    decided = model.decide(probabilities) & ~(wordless | foreign)[:, None]
+    order = np.argsort(-probabilities, axis=1, kind="stable").tolist()
+    labelled = {i: [k for k in order[i] if decided[i, k]] for i in np.flatnonzero(decided.any(axis=1)).tolist()}
+    names = {i: [model.cause_ids[k] for k in causes] for i, causes in labelled.items()}
+    unreadable = np.select([wordless, foreign], [_WORDLESS, _FOREIGN], "")
+    reasons = _reasons(reading, probabilities, decided, unreadable, stored, settings)
     return pd.DataFrame(
         {
-            "causes": pd.Series([";".join(r) for r in ranked], dtype=object),
-            "primary_cause": pd.Series([r[0] if r else "" for r in ranked], dtype=object),
+            "causes": pd.Series([";".join(names.get(i, ())) for i in range(n)], dtype=object),
+            "primary_cause": pd.Series([names[i][0] if i in names else "" for i in range(n)], dtype=object),
             **{f"p_{c}": probabilities[:, k] for k, c in enumerate(model.cause_ids)},
-            "evidence": pd.Series(_evidence(prepared, tokens, ranked, stored), dtype=object),
+            "evidence": pd.Series(_evidence(prepared, reading, labelled), dtype=object),
             "needs_review": pd.Series([bool(r) for r in reasons], dtype=object),
             "review_reason": pd.Series(reasons, dtype=object),
             "model_version": pd.Series([stored.version] * n, dtype=object),
@@ -191,41 +190,36 @@ def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) 
     )
 
 
-def _ranked(probabilities: np.ndarray, decided: np.ndarray, cause_ids: Sequence[str]) -> list[str]:
-    """The labelled causes, the most probable first."""
-    order = np.argsort(-probabilities, kind="stable")
-    return [cause_ids[k] for k in order if decided[k]]
-
-
-def _unreadable(words: Sequence[str]) -> str:
-    lettered = [w for w in words if w[0].isalpha()]
-    if not lettered:
-        return "texten har inga ord"
-    return "texten verkar inte vara på svenska" if swedish.looks_foreign(lettered) else ""
-
-
-def _reason(
+def _reasons(
+    reading: Reading,
     probabilities: np.ndarray,
     decided: np.ndarray,
-    words: Sequence[str],
-    unlike: bool,
+    unreadable: np.ndarray,
     stored: StoredModel,
     settings: Settings,
-) -> str:
-    """Why a person should look at the case; empty where the model is sure of the whole label set."""
-    reasons = []
-    right = np.where(decided, probabilities, 1 - probabilities)
-    if right.prod() < settings.review_below:
-        least = int(right.argmin())
-        cause = stored.taxonomy.cause(stored.model.cause_ids[least])
-        sign = "kanske inte" if decided[least] else "kanske också" if decided.any() else "kanske"
-        reasons.append(f"osäker: {sign} {cause.name_sv} ({_percent(probabilities[least])})")
-    reasons += _together(decided, stored)
-    if len(words) >= _ENOUGH_WORDS and stored.model.unknown_share(words) > _TOO_UNKNOWN:
-        reasons.append("många ord som modellen inte har mött")
-    elif unlike:
-        reasons.append("liknar inget som modellen har tränats på")
-    return "; ".join(reasons)
+) -> list[str]:
+    """Why a person should look at each case; empty where the model is sure of the whole label set."""
+    unsure = stored.model.confidence(probabilities) < settings.review_below
+    lengths = np.diff(reading.words.batch.first)
+    unknown = (lengths >= _ENOUGH_WORDS) & (reading.unknown_share() > _TOO_UNKNOWN)
+    result: list[str] = unreadable.tolist()
+    asked = unsure | unknown | reading.unlike | (decided.sum(axis=1) > 1)
+    for i in np.flatnonzero(asked & (unreadable == "")).tolist():
+        reasons = [_doubt(probabilities[i], decided[i], stored)] if unsure[i] else []
+        reasons += _together(decided[i], stored)
+        if unknown[i]:
+            reasons.append("många ord som modellen inte har mött")
+        elif reading.unlike[i]:
+            reasons.append("liknar inget som modellen har tränats på")
+        result[i] = "; ".join(reasons)
+    return result
+
+
+def _doubt(probabilities: np.ndarray, decided: np.ndarray, stored: StoredModel) -> str:
+    least = int(np.where(decided, probabilities, 1 - probabilities).argmin())
+    cause = stored.taxonomy.cause(stored.model.cause_ids[least])
+    sign = "kanske inte" if decided[least] else "kanske också" if decided.any() else "kanske"
+    return f"osäker: {sign} {cause.name_sv} ({_percent(probabilities[least])})"
 
 
 def _together(decided: np.ndarray, stored: StoredModel) -> list[str]:
@@ -239,33 +233,34 @@ def _percent(probability: float) -> str:
     return f"{100 * probability:.0f} %"
 
 
-def _evidence(
-    prepared: Sequence[str], tokens: Sequence[list[swedish.Token]], ranked: Sequence[list[str]], stored: StoredModel
-) -> list[str]:
-    labelled = [i for i, causes in enumerate(ranked) if causes]
-    weights = stored.model.contributions([[t.word for t in tokens[i]] for i in labelled]) if labelled else []
-    result = [""] * len(prepared)
-    for i, weight in zip(labelled, weights, strict=True):
-        columns = [stored.model.cause_ids.index(c) for c in ranked[i]]
-        found = [stretches(prepared[i], tokens[i], weight[:, k]) for k in columns]
+def _evidence(prepared: Sequence[str], reading: Reading, labelled: Mapping[int, Sequence[int]]) -> list[str]:
+    """What spoke for the causes (by number, the most probable first) of each labelled text; empty for the others."""
+    result, cause_ids = [""] * len(prepared), reading.model.cause_ids
+    for (i, causes), weight in zip(labelled.items(), reading.contributions(list(labelled)), strict=True):
+        places = swedish.spans(prepared[i])
+        found = [(cause_ids[k], stretches(places, weight[:, k])) for k in causes]
         result[i] = "; ".join(
-            f"{c}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
-            for c, spans in zip(ranked[i], found, strict=True)
+            f"{cause}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
+            for cause, spans in found
             if spans  # none where the second reading alone spoke for the cause
         )
     return result
 
 
-def stretches(text: str, tokens: Sequence[swedish.Token], weights: np.ndarray) -> list[tuple[int, int]]:
+def stretches(words: Sequence[tuple[int, int]], weights: np.ndarray) -> list[tuple[int, int]]:
     """The offsets of the stretches of a text that spoke most for a cause, in reading order.
 
     Neighbouring words that speak for it form one stretch; a stretch counts by the sum of its words' weights.
+
+    Args:
+        words: where each word begins and ends.
+        weights: shape (n_words,).
     """
     spans: list[tuple[int, int, float]] = []
     floor = 0.02 * weights[weights > 0].sum()
     previous = -2
     for i in np.flatnonzero(weights > floor).tolist():
-        start, end, weight = tokens[i].start, tokens[i].end, float(weights[i])
+        (start, end), weight = words[i], float(weights[i])
         if i == previous + 1:
             start, weight = spans[-1][0], spans.pop()[2] + weight
         spans.append((start, end, weight))

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.special import expit
 
 from nollclassify import features, privacy, swedish
-from nollclassify.features import Vocabulary
+from nollclassify.features import Lexicon, Occurrences
 from nollclassify.trees import Trees
+from nollclassify.vocabulary import Vocabulary
 from nollclassify.word_classes import WordClasses
 
 # Words in a passage: about two clauses. 12 and 30 did no better on unseen authors and on real reviews.
@@ -34,6 +36,16 @@ def prepare(text: str) -> str:
 def tokenise(texts: Sequence[str]) -> list[list[str]]:
     """Normalised words of raw texts, as features are made of them."""
     return [swedish.words(prepare(text)) for text in texts]
+
+
+@dataclass(frozen=True)
+class Describe:
+    """What a lexicon keeps of each word beside its features: its m classes, and the four signs of its language."""
+
+    word_classes: WordClasses
+
+    def __call__(self, words: list[str]) -> np.ndarray:
+        return np.hstack([self.word_classes.membership(words), swedish.signs(words)])
 
 
 @dataclass(frozen=True)
@@ -86,22 +98,25 @@ class CauseModel:
 
     @property
     def n_scores(self) -> int:
-        """The number of columns of `scores`."""
+        """The number of columns of `Reading.scores`."""
         return 2 * len(self.cause_ids) + len(self.word_classes.names) + 1
 
-    def scores(self, words: Sequence[Sequence[str]]) -> np.ndarray:
-        """What the second reading sees of tokenised texts, shape (n_texts, 2 k + m + 1).
+    def read(self, words: Sequence[Sequence[str]]) -> Reading:
+        """Read tokenised texts."""
+        return Reading(self, self._lexicon.read(words))
 
-        The scores of the k causes over the whole text, those over their best passages, how many words of each of the
-        m classes the text has, and ln(1 + its number of words).
-        """
-        batch = features.batch(words)
-        matrix = features.weigh(features.counts(batch, self.vocabulary), self.vocabulary)
-        whole = np.asarray(matrix @ self.coefficients.T) + self.intercepts
-        passage, _ = features.best_passages(self._by_occurrence(batch), batch, PASSAGE)
-        classes = features.sums_by_text(self.word_classes.membership(batch.distinct), batch)
-        lengths = np.log1p([[len(text)] for text in words]).reshape(-1, 1)
-        return np.hstack([whole, passage, classes, lengths])
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return Lexicon(self.vocabulary, Describe(self.word_classes))
+
+    @cached_property
+    def passage_weights(self) -> np.ndarray:
+        """What each occurrence of a feature adds to a passage's scores, shape (n, k)."""
+        return features.passage_weights(self.vocabulary, self.coefficients, self.passage_norms)
+
+    def scores(self, words: Sequence[Sequence[str]]) -> np.ndarray:
+        """What the second reading sees of tokenised texts, shape (n_texts, 2 k + m + 1); see `Reading.scores`."""
+        return self.read(words).scores
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Calibrated probabilities of raw texts, shape (n_texts, k), 0 to 1."""
@@ -143,46 +158,89 @@ class CauseModel:
         product: np.ndarray = right.prod(axis=1)
         return product
 
-    def unlike(self, words: Sequence[Sequence[str]]) -> np.ndarray:
-        """Whether each tokenised text is unlike anything in training, by its pairs of words; shape (n_texts,), bool."""
-        enough = np.array([len(w) >= MIN_PAIRED for w in words], dtype=bool)
-        unlike: np.ndarray = enough & (
-            features.known_pair_share(features.batch(words), self.vocabulary) < self.familiar
-        )
-        return unlike
-
-    def unknown_share(self, words: Sequence[str]) -> float:
-        """The share of a text's words that training did not see in two texts, 0 to 1; 0 for no words."""
-        return sum(w not in self._known_words for w in words) / len(words) if words else 0.0
-
-    @cached_property
-    def _known_words(self) -> frozenset[str]:
-        return frozenset(self.vocabulary.words)
-
     @property
     def baseline(self) -> np.ndarray:
         """The first reading's log-odds of each cause for a text that says nothing, shape (k,)."""
         baseline: np.ndarray = self.calibration[:, 0] * self.intercepts + self.calibration[:, 2]
         return baseline
 
-    def contributions(self, words: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """What each word adds to the first reading's log-odds: for each text an array of shape (n_words, k).
 
-        Exact, for that reading is linear: the column sums and `baseline` give its log-odds. A feature that occurs
-        several times gives each occurrence an equal part; a pair gives half to each of its words; words of the best
-        passage count in the passage as well. The second reading weighs the whole, and is not shared out over words.
+@dataclass(frozen=True)
+class Reading:
+    """What a model finds in a batch of texts; each part is worked out once, and when it is asked for.
+
+    A text has the same figures, to the last bit, alone and in any batch.
+    """
+
+    model: CauseModel
+    words: Occurrences
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """What the second reading sees, shape (n_texts, 2 k + m + 1).
+
+        The scores of the k causes over the whole text, those over their best passages, how many words of each of the
+        m classes the text has, and ln(1 + its number of words).
         """
-        batch = features.batch(words)
-        shared = features.shared_weights(batch, self.vocabulary)
-        whole = np.asarray(shared @ self.coefficients.T) * self.calibration[:, 0]
-        passage = self._by_occurrence(batch)
-        _, start = features.best_passages(passage, batch, PASSAGE)
-        lengths = np.array([len(w) for w in words], dtype=int)
-        first = np.repeat(np.cumsum(lengths) - lengths, lengths)
-        position = np.arange(len(batch.word)) - first
-        inside = (position[:, None] >= start[batch.text]) & (position[:, None] < start[batch.text] + PASSAGE)
-        parts = whole + np.where(inside, passage, 0.0) * self.calibration[:, 1]
-        return np.split(parts, np.cumsum(lengths)[:-1])
+        whole = np.asarray(self._weighted @ self.model.coefficients.T) + self.model.intercepts
+        lengths = np.log1p(np.diff(self.words.batch.first)).reshape(-1, 1)
+        return np.hstack([whole, self._passages[0], self._sums[:, : len(self.model.word_classes.names)], lengths])
 
-    def _by_occurrence(self, batch: features.Batch) -> np.ndarray:
-        return features.occurrence_scores(batch, self.vocabulary, self.coefficients, self.passage_norms)
+    @cached_property
+    def signs(self) -> np.ndarray:
+        """The `swedish.signs` of each text's words, added up, shape (n_texts, 4)."""
+        return self._sums[:, len(self.model.word_classes.names) :]
+
+    @cached_property
+    def unlike(self) -> np.ndarray:
+        """Whether each text is unlike anything in training, by its pairs of words; shape (n_texts,), bool."""
+        enough = np.diff(self.words.batch.first) >= MIN_PAIRED
+        unlike: np.ndarray = enough & (features.known_pair_share(self.words) < self.model.familiar)
+        return unlike
+
+    def unknown_share(self) -> np.ndarray:
+        """The share of each text's words that training did not see in two texts, shape (n_texts,); 0 for no words."""
+        return features.unknown_share(self.words)
+
+    def contributions(self, texts: Sequence[int]) -> list[np.ndarray]:
+        """What each word of these texts adds to the first reading's log-odds: for each an array (n_words, k).
+
+        Exact, for that reading is linear: the column sums and `CauseModel.baseline` give its log-odds. A feature that
+        occurs several times gives each occurrence an equal part; a pair gives half to each of its words; words of
+        the best passage count in the passage as well. The second reading weighs the whole, and is not shared out.
+
+        Args:
+            texts: numbers of texts of the batch, ascending.
+        """
+        chosen, calibration = np.array(texts, dtype=int), self.model.calibration
+        shared = features.shared_weights(self.words, self._counted, self._weighted, chosen)
+        whole = np.asarray(shared @ self.model.coefficients.T) * calibration[:, 0]
+        first, start, result = self.words.batch.first, self._passages[1], []
+        ends = np.cumsum(np.diff(first)[chosen])
+        for text, end in zip(chosen.tolist(), ends.tolist(), strict=True):
+            at = np.arange(first[text + 1] - first[text])[:, None]
+            parts = whole[end - len(at) : end]
+            inside = (at >= start[text]) & (at < start[text] + PASSAGE)
+            passage = self._by_occurrence[first[text] : first[text + 1]]
+            result.append(parts + np.where(inside, passage, 0.0) * calibration[:, 1])
+        return result
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        return self.words.sums()
+
+    @cached_property
+    def _counted(self) -> sp.csr_matrix:
+        return features.counts(self.words)
+
+    @cached_property
+    def _weighted(self) -> sp.csr_matrix:
+        return features.weigh(self._counted, self.model.vocabulary)
+
+    @cached_property
+    def _by_occurrence(self) -> np.ndarray:
+        return features.occurrence_scores(self.words, self.model.passage_weights)
+
+    @cached_property
+    def _passages(self) -> tuple[np.ndarray, np.ndarray]:
+        return features.best_passages(self._by_occurrence, self.words.batch, PASSAGE)

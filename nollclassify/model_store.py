@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 from nollclassify.errors import ModelError, SettingsError
-from nollclassify.features import Vocabulary
 from nollclassify.gate import HeldOut
 from nollclassify.model import PRECISIONS, CauseModel
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
 from nollclassify.trees import Trees
+from nollclassify.vocabulary import Vocabulary
 from nollclassify.word_classes import word_classes
 
 FORMAT = 3

@@ -1,6 +1,6 @@
 """Swedish text: repairing, normalising, words with their places.
 
-The only room that knows spaCy. What every complaint passes through on its way to a label (`repair`, `tokens`) is
+The only room that knows spaCy. What every complaint passes through on its way to a label (`repair`, `words`) is
 plain string work, for spaCy's tokenizer is slower than all the rest of labelling together; spaCy reads for
 breakdowns and notebooks, where its Swedish stop words and token classes are worth a second of start-up.
 """
@@ -13,7 +13,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 # Signs that UTF-8 was once read as Windows-1252: only such texts are given to ftfy, which is slow.
 _GARBLED = re.compile("[ÃÂâ�]")
@@ -25,14 +27,6 @@ _LONG_RUN = re.compile(r"([^\W\d_])\1{2,}")
 _PUNCTUATION = set(".,;:\"'’”“()[]{}/\\-–—_*#&+=~^|<>%@§°´`…")
 
 
-class Token(NamedTuple):
-    """A word as features see it, and where it stands in the repaired text."""
-
-    word: str
-    start: int
-    end: int
-
-
 def repair(text: str) -> str:
     """The text with garbled å ä ö restored, composed to NFC, and invisible characters removed."""
     if _GARBLED.search(text):
@@ -42,22 +36,18 @@ def repair(text: str) -> str:
     return _SPACES.sub("", unicodedata.normalize("NFC", text))
 
 
-def tokens(text: str) -> list[Token]:
-    """The words of a repaired text, normalised, with their offsets.
+def words(text: str) -> list[str]:
+    """The words of a repaired text, normalised.
 
     Lower case; every digit becomes 0, so that no number can be told from a model; a letter that is drawn out three
     times or more (`sååå`) is written twice; single punctuation marks are left out, `!` and `?` are kept.
     """
-    return [
-        Token(_normal(match[0]), match.start(), match.end())
-        for match in _TOKEN.finditer(text)
-        if match[0] not in _PUNCTUATION
-    ]
-
-
-def words(text: str) -> list[str]:
-    """The normalised words of a repaired text, without their offsets."""
     return [_normal(word) for word in _TOKEN.findall(text) if word not in _PUNCTUATION]
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where each of the words of a repaired text begins and ends."""
+    return [match.span() for match in _TOKEN.finditer(text) if match[0] not in _PUNCTUATION]
 
 
 @lru_cache(maxsize=100_000)  # few words make up most of any text
@@ -75,14 +65,26 @@ def _small_words() -> tuple[frozenset[str], frozenset[str]]:
     return swedish, frozenset(table["foreign"]) - swedish
 
 
-def looks_foreign(text_words: Sequence[str]) -> bool:
-    """Whether other scripts, or other languages' small words, outweigh the Swedish ones (at least two of them)."""
-    letters = [w[0] for w in text_words if w[0].isalpha()]
-    if sum(ord(c) > 0x250 for c in letters) * 2 > len(letters):
-        return True
+def signs(some_words: Sequence[str]) -> np.ndarray:
+    """What tells of a word's language, shape (n_words, 4), bool.
+
+    Whether it begins with a letter, with a letter of another script, is a small word of Swedish, or one of another
+    language that Swedish does not have.
+    """
     swedish, foreign = _small_words()
-    others = sum(w in foreign for w in text_words)
-    return others >= 2 and others > 2 * sum(w in swedish for w in text_words)
+    found = [(w[0].isalpha(), w[0].isalpha() and ord(w[0]) > 0x250, w in swedish, w in foreign) for w in some_words]
+    return np.array(found, dtype=bool).reshape(-1, 4)
+
+
+def looks_foreign(counted: np.ndarray) -> np.ndarray:
+    """Whether other scripts, or other languages' small words, outweigh the Swedish ones (at least two of them).
+
+    Args:
+        counted: the `signs` of each text's words, added up; shape (n_texts, 4).
+    """
+    letters, other_script, swedish, foreign = counted.T
+    result: np.ndarray = (2 * other_script > letters) | ((foreign >= 2) & (foreign > 2 * swedish))
+    return result
 
 
 # --- with spaCy --------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_causes_that_never_meet_are_found_to_exclude_each_other(stored: StoredMo
 def test_the_words_of_a_text_explain_the_whole_of_its_first_reading(stored: StoredModel, starter: pd.DataFrame) -> None:
     words = tokenise(starter["text"].tolist()[:60])
     log_odds = stored.model.first_reading(stored.model.scores(words))
-    for row, parts in zip(log_odds, stored.model.contributions(words), strict=True):
+    for row, parts in zip(log_odds, stored.model.read(words).contributions(range(len(words))), strict=True):
         assert np.allclose(parts.sum(axis=0) + stored.model.baseline, row, atol=1e-6)
 
 

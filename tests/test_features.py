@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from nollclassify.features import batch, features, grams_of, learn_vocabulary, shared_weights
+from nollclassify.features import Lexicon, counts, features, shared_weights, weigh
+from nollclassify.vocabulary import grams_of, learn_vocabulary
 
 words = st.lists(st.sampled_from(["faktura", "före", "kö", "å", "<namn>", "!", "pengarna", "000", "kön"]), max_size=12)
 texts = st.lists(words, min_size=2, max_size=8)
@@ -46,10 +48,35 @@ def test_the_matrix_equals_that_of_scikit_learn() -> None:
 def test_the_parts_of_single_words_add_up_to_the_text(sample: list[list[str]]) -> None:
     vocabulary = learn_vocabulary([*sample, ["kön", "är"]], min_texts=1)
     whole = features(sample, vocabulary).toarray()
-    parts = shared_weights(batch(sample), vocabulary).toarray()
-    ends = np.cumsum([0, *map(len, sample)])
+    read = Lexicon(vocabulary).read(sample)
+    counted = counts(read)
+    some = np.flatnonzero(np.arange(len(sample)) % 3 != 1)
+    parts = shared_weights(read, counted, weigh(counted, vocabulary), some).toarray()
+    ends = np.cumsum([0, *(len(sample[i]) for i in some)])
     added = np.array([parts[a:b].sum(axis=0) for a, b in pairwise(ends)])
-    assert np.allclose(added, whole, atol=1e-9)
+    assert np.allclose(added, whole[some], atol=1e-9)
+
+
+@given(texts, texts)
+@settings(max_examples=60, deadline=None)
+def test_a_lexicon_gives_the_same_whatever_it_has_read_before(
+    earlier: list[list[str]], sample: list[list[str]]
+) -> None:
+    vocabulary = learn_vocabulary([*sample, ["kön", "är"]], min_texts=1)
+    lexicon = Lexicon(vocabulary)
+    lexicon.read(earlier)
+    again = weigh(counts(lexicon.read(sample)), vocabulary)
+    assert (again != features(sample, vocabulary)).nnz == 0
+
+
+def test_a_full_lexicon_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nollclassify.features._MOST_WORDS", 2)
+    vocabulary = learn_vocabulary([["kön", "är"], ["kön", "är"]], min_texts=1)
+    lexicon = Lexicon(vocabulary)
+    first, second, third = (lexicon.read([text]) for text in (["kön", "okänd", "annan"], ["är"], ["är", "kön"]))
+    assert len(first.place) == 3
+    assert len(second.place) == 1
+    assert (counts(third) != counts(Lexicon(vocabulary).read([["är", "kön"]]))).nnz == 0
 
 
 def test_what_stands_in_a_single_text_is_not_learned() -> None:

@@ -19,7 +19,7 @@ from nollclassify.errors import InputError
 from nollclassify.labelling import label, label_texts, stretches
 from nollclassify.model import prepare
 from nollclassify.model_store import StoredModel
-from nollclassify.swedish import tokens
+from nollclassify.swedish import spans
 
 QUEUE = "har suttit i telefonkö i två timmar och ingen svarar på mina mejl"
 
@@ -174,8 +174,8 @@ def test_neighbouring_words_form_one_stretch() -> None:
     import numpy as np
 
     text = "jag satt i kö i timmar men skorna var fina"
-    spans = stretches(text, tokens(text), np.array([0, 0.1, 0.2, 0.9, 0, 0.5, -1, 0, 0, 0]))
-    assert [text[a:b] for a, b in spans] == ["satt i kö", "timmar"]
+    found = stretches(spans(text), np.array([0, 0.1, 0.2, 0.9, 0, 0.5, -1, 0, 0, 0]))
+    assert [text[a:b] for a, b in found] == ["satt i kö", "timmar"]
 
 
 def test_labelling_loads_neither_mlflow_nor_training_code(month: Path, stored: StoredModel, tmp_path: Path) -> None:
