@@ -11,14 +11,17 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import numpy as np
 
 from nollclassify.errors import InputError
 
@@ -36,13 +39,14 @@ _DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 # Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
 HEADING_ROWS = 15
 _SAMPLE_ROWS, _SAMPLE_CHARACTERS = 500, 1_000_000
+_BYTES_AT_ONCE = 1 << 20
 
 HeadingTest = Callable[[Sequence[str]], int]
 
 
 @dataclass
 class Table:
-    """A file as read: headings, one list of values a row, the row's number as Excel shows it, and damaged rows."""
+    """A file, or a block of it: headings, a list of values a row, the row's number as Excel shows it, damaged rows."""
 
     columns: list[str]
     rows: list[list[Any]]
@@ -62,13 +66,25 @@ def format_of(path: Path) -> str:
 
 
 def read_table(path: Path, known_headings: HeadingTest) -> Table:
-    """Read a file of any format.
+    """Read a whole file of any format; see `read_blocks`."""
+    blocks = list(read_blocks(path, known_headings))
+    table = blocks[0]
+    for block in blocks[1:]:
+        table.rows += block.rows
+        table.lines += block.lines
+        table.damaged += block.damaged
+    return table
 
-    `known_headings` tells how many of a row's cells are headings that are understood: with it the delimiter of
-    a CSV file, and the sheet and first row of a workbook, are found.
+
+def read_blocks(path: Path, known_headings: HeadingTest, size: int = 20_000) -> Iterator[Table]:
+    """Read a file of any format in blocks of at most `size` rows with the same headings; at least one block.
+
+    CSV, JSON Lines and Parquet are never in memory as a whole; a workbook is. `known_headings` tells how many of a
+    row's cells are headings that are understood: with it the delimiter of a CSV file, and the sheet and first row of
+    a workbook, are found.
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large or of an unknown format.
+        InputError: the file is missing, empty, damaged, too large or of an unknown format; perhaps after some blocks.
     """
     reader = {"csv": _read_csv, "excel": _read_excel, "jsonl": _read_jsonl, "parquet": _read_parquet}[format_of(path)]
     try:
@@ -76,13 +92,13 @@ def read_table(path: Path, known_headings: HeadingTest) -> Table:
             raise InputError(f"{path}: filen finns inte; kontrollera namnet och mappen.")
         if path.stat().st_size == 0:
             raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
-        table = reader(path, known_headings)
+        for table in reader(path, known_headings, size):
+            table.columns = _unique(table.columns)
+            yield table
     except UnicodeDecodeError:
         raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som UTF-8.") from None
     except OSError as error:
         raise InputError(f"{path}: filen går inte att läsa ({error.strerror}); kontrollera namnet.") from None
-    table.columns = _unique(table.columns)
-    return table
 
 
 def _unique(columns: Iterable[Any]) -> list[str]:
@@ -103,39 +119,64 @@ def _filled(value: Any) -> Any:
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def decode(raw: bytes) -> str:
-    """Text of a Swedish file: by its BOM, UTF-16's zero bytes, strict UTF-8, else the likeliest 8-bit code page.
+def encoding_of(path: Path) -> str:
+    """How a Swedish file is encoded: by its BOM, UTF-16's zero bytes, strict UTF-8, else the likeliest 8-bit code page.
 
     Among Windows-1252, DOS 850 and Mac Roman the one with the largest share of Swedish letters among all
     non-ASCII characters wins (99 % of 1,554 files; general detectors reach 86 to 98 %).
     """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16")
-    zeros = raw[:4000].count(0)
-    if zeros > len(raw[:4000]) // 4:
-        return raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be")
+    with path.open("rb") as file:
+        head = file.read(4000)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if head.count(0) > len(head) // 4:
+        return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+    decoder, is_utf8 = getincrementaldecoder("utf-8")(), True
+    counted = np.zeros(256, dtype=np.int64)
+    with path.open("rb") as file:
+        while block := file.read(_BYTES_AT_ONCE):
+            counted += np.bincount(np.frombuffer(block, dtype=np.uint8), minlength=256)
+            is_utf8 = is_utf8 and _decodes(decoder, block)
+    unfinished = len(decoder.getstate()[0]) if is_utf8 else 0
+    if is_utf8 and not unfinished:
+        return "utf-8-sig"
+    if is_utf8 and counted[128:].sum() > unfinished:
+        raise InputError(f"{path}: filen slutar mitt i ett tecken, den kan vara avhuggen; exportera den på nytt.")
+    return max(("cp1252", "cp850", "mac_roman"), key=lambda page: _swedish_share(page, counted))
+
+
+def _decodes(decoder: IncrementalDecoder, block: bytes) -> bool:
     try:
-        return raw.decode("utf-8-sig")
+        decoder.decode(block)
     except UnicodeDecodeError:
-        pages = ("cp1252", "cp850", "mac_roman")
-        return max((raw.decode(page, errors="replace") for page in pages), key=_swedish_share)
+        return False
+    return True
 
 
-def _swedish_share(text: str) -> float:
-    foreign = [c for c in text if ord(c) > 127]
-    return sum(c in "åäöÅÄÖéÉ–’”…" for c in foreign) / (len(foreign) or 1)
+def _swedish_share(page: str, counted: np.ndarray) -> float:
+    """The share of Swedish letters among the bytes above ASCII, as the code page reads them."""
+    letters = bytes(range(128, 256)).decode(page, errors="replace")
+    swedish = sum(int(n) for c, n in zip(letters, counted[128:], strict=True) if c in "åäöÅÄÖéÉ–’”…")
+    return swedish / (int(counted[128:].sum()) or 1)
 
 
-def _read_csv(path: Path, known_headings: HeadingTest) -> Table:
-    text = decode(path.read_bytes())
-    first, _, rest = text.partition("\n")
-    named = first.strip("\r").strip('"').lower()
-    if named.startswith("sep=") and len(named) == 5:
-        text, candidates = rest, [named[4]]
-    else:
-        candidates = [";", ",", "\t"]
-    delimiter = max(candidates, key=lambda d: _fit(text, d, known_headings))
-    return _parse_csv(path, text, delimiter)
+def _open_text(path: Path, newline: str) -> TextIO:
+    """A text file of any encoding; in an 8-bit one, what has no meaning becomes a replacement character."""
+    encoding = encoding_of(path)
+    return path.open(encoding=encoding, errors="strict" if encoding.startswith("utf") else "replace", newline=newline)
+
+
+def _read_csv(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
+    with _open_text(path, newline="") as file:
+        first = file.readline(_SAMPLE_CHARACTERS)
+        named = first.rstrip("\r\n").strip('"').lower()
+        if named.startswith("sep=") and len(named) == 5:
+            yield from _csv_blocks(path, file, named[4], size)
+            return
+        sample = first + file.read(_SAMPLE_CHARACTERS)
+        delimiter = max((";", ",", "\t"), key=lambda d: _fit(sample, d, known_headings))
+        file.seek(0)
+        yield from _csv_blocks(path, file, delimiter, size)
 
 
 def _fit(text: str, delimiter: str, known_headings: HeadingTest) -> tuple[int, int]:
@@ -148,25 +189,42 @@ def _fit(text: str, delimiter: str, known_headings: HeadingTest) -> tuple[int, i
     return known_headings(sample[0] if sample else []), sum(len(row) == width for row in sample)
 
 
-def _parse_csv(path: Path, text: str, delimiter: str) -> Table:
+class _Lines:
+    """The lines of a file, and those that were taken since the last row began."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.taken: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._file)
+        self.taken.append(line)
+        return line
+
+
+def _csv_blocks(path: Path, file: TextIO, delimiter: str, size: int) -> Iterator[Table]:
     csv.field_size_limit(10_000_000)
-    lines = list(io.StringIO(text, newline=""))
+    lines = _Lines(file)
     # Strict: a quotation mark out of place must not move or swallow text in silence.
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     table = Table([], [], [], delimiter)
-    number = 0
-    while True:
-        start = reader.line_num
+    for number in count(1):
+        lines.taken.clear()
         try:
             row = next(reader)
         except StopIteration:
-            return table
+            break
         except csv.Error as error:
-            _note_damage(path, table, number + 1, str(error), "".join(lines[start : reader.line_num]).rstrip())
-            row = None
-        number += 1
-        if row:
-            _add_csv_row(table, number, row, delimiter)
+            _note_damage(path, table, number, str(error), "".join(lines.taken).rstrip())
+            continue
+        _add_csv_row(table, number, row, delimiter)
+        if len(table.rows) == size:
+            yield table
+            table = Table(table.columns, [], [], delimiter)
+    yield table
 
 
 def _note_damage(path: Path, table: Table, number: int, error: str, raw: str) -> None:
@@ -192,7 +250,7 @@ def _add_csv_row(table: Table, number: int, row: list[str], delimiter: str) -> N
 # --- Excel -------------------------------------------------------------------------------------------------------
 
 
-def _read_excel(path: Path, known_headings: HeadingTest) -> Table:
+def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
     try:
         too_large = _is_too_large(path)
         sheets = {} if too_large else _sheets(path)
@@ -204,7 +262,10 @@ def _read_excel(path: Path, known_headings: HeadingTest) -> Table:
     if len(found) > 1:
         raise InputError(f"{path}: {len(found)} blad har klagomål; lägg varje blad i en egen fil.")
     name, at = next(iter(found.items()), (next(iter(sheets), ""), 0))
-    return _sheet_table(sheets.get(name, []), at)
+    table = _sheet_table(sheets.get(name, []), at)
+    for start in range(0, max(len(table.rows), 1), size):
+        block = slice(start, start + size)
+        yield Table(table.columns, table.rows[block], table.lines[block])
 
 
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
@@ -262,20 +323,28 @@ def _excel_value(cell: Any) -> Any:
 # --- JSON Lines and Parquet --------------------------------------------------------------------------------------
 
 
-def _read_jsonl(path: Path, known_headings: HeadingTest) -> Table:
-    table = Table([], [], [])
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate(decode(path.read_bytes()).split("\n"), 1):
-        if not line.strip():
-            continue
-        if (record := _json_object(line)) is not None:
-            records.append(record)
-            table.lines.append(number)
-        else:
+def _read_jsonl(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
+    # Twice: which columns there are is known only at the end.
+    columns = list(dict.fromkeys(key for _, _, record in _json_lines(path) if record is not None for key in record))
+    table = Table(columns, [], [])
+    for number, line, record in _json_lines(path):
+        if record is None:
             table.damaged.append((number, "raden är inte ett JSON-objekt", line))
-    table.columns = list(dict.fromkeys(key for record in records for key in record))
-    table.rows = [[_filled(r.get(c)) for c in table.columns] for r in records]
-    return table
+            continue
+        table.rows.append([_filled(record.get(c)) for c in columns])
+        table.lines.append(number)
+        if len(table.rows) == size:
+            yield table
+            table = Table(columns, [], [])
+    yield table
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+    """Of each line that is not blank the number, the text and the object, None where it is none."""
+    with _open_text(path, newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line.removesuffix("\n"), _json_object(line)
 
 
 def _json_object(line: str) -> dict[str, Any] | None:
@@ -287,14 +356,17 @@ def _json_object(line: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _read_parquet(path: Path, known_headings: HeadingTest) -> Table:
+def _read_parquet(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        arrow = pq.read_table(path)
-        columns = [[_filled(v) for v in column.to_pylist()] for column in arrow.columns]
+        with pq.ParquetFile(path) as file:
+            columns, done = list(file.schema_arrow.names), 0
+            for batch in chain(file.iter_batches(size), [None] if not file.metadata.num_rows else []):
+                values = [[_filled(v) for v in column.to_pylist()] for column in batch.columns] if batch else []
+                rows = [list(row) for row in zip(*values, strict=True)]
+                yield Table(list(columns), rows, list(range(done + 1, done + len(rows) + 1)))
+                done += len(rows)
     except (pa.ArrowException, OSError, ValueError):
         raise InputError(f"{path}: filen är inte en hel Parquet-fil; skriv den på nytt.") from None
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    return Table(list(arrow.column_names), rows, list(range(1, len(rows) + 1)))

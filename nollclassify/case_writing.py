@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -20,42 +22,74 @@ from nollclassify.errors import InputError
 EXCEL_CELL_LIMIT, EXCEL_ROW_LIMIT = 32_767, 1_048_576
 
 
-def write_table(frame: pd.DataFrame, path: Path, delimiter: str = ";") -> None:
-    """Write a frame in the format of `path`'s ending, under a temporary name that is then renamed.
+Append = Callable[[pd.DataFrame], None]
 
-    CSV is UTF-8 with a BOM. Nothing becomes a formula, a link or a number in a workbook that was not one.
+
+def write_table(frame: pd.DataFrame, path: Path, delimiter: str = ";") -> None:
+    """Write a frame in the format of `path`'s ending; see `writing`."""
+    with writing(path, delimiter) as append:
+        append(frame)
+
+
+@contextmanager
+def writing(path: Path, delimiter: str = ";") -> Iterator[Append]:
+    """Give what appends frames of the same columns to a new file, which takes its place when the block ends well.
+
+    CSV is UTF-8 with a BOM. Nothing becomes a formula, a link or a number in a workbook that was not one. CSV and JSON
+    Lines go out as they come; what goes to a workbook or to Parquet is held until the end.
 
     Raises:
         InputError: unknown ending, a folder that cannot be written to, or more than a workbook can hold.
     """
-    writer = {"csv": _write_csv, "excel": _write_excel, "jsonl": _write_jsonl, "parquet": _write_parquet}
-    if format_of(path) == "excel" and path.suffix.lower() != ".xlsx":
+    kind = format_of(path)
+    if kind == "excel" and path.suffix.lower() != ".xlsx":
         raise InputError(f"{path}: Excel skrivs bara som .xlsx; byt filändelse.")
-    if format_of(path) == "excel" and len(frame) >= EXCEL_ROW_LIMIT:
-        raise InputError(f"{path}: {len(frame)} rader ryms inte i ett Excelblad; välj --output med ändelsen .csv.")
     with replacing(path) as temporary:
+        if kind in ("csv", "jsonl"):
+            with temporary.open("w", encoding="utf-8-sig" if kind == "csv" else "utf-8", newline="") as file:
+                yield (
+                    _to_csv(file, "\t" if path.suffix.lower() == ".tsv" else delimiter)
+                    if kind == "csv"
+                    else _to_jsonl(file)
+                )
+            return
+        frames: list[pd.DataFrame] = []
+        yield frames.append
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        if kind == "excel" and len(frame) >= EXCEL_ROW_LIMIT:
+            raise InputError(f"{path}: {len(frame)} rader ryms inte i ett Excelblad; välj --output med ändelsen .csv.")
         try:
-            writer[format_of(path)](frame, temporary, "\t" if path.suffix.lower() == ".tsv" else delimiter)
+            _write_excel(frame, temporary) if kind == "excel" else _write_parquet(frame, temporary)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
 
-def _write_csv(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
-        writer.writerow(frame.columns)
-        rows = frame.itertuples(index=False, name=None)
-        writer.writerows([str(v).lower() if isinstance(v, bool) else v for v in row] for row in rows)
+def _to_csv(file: TextIO, delimiter: str) -> Append:
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
+
+    def append(frame: pd.DataFrame) -> None:
+        if not file.tell():
+            writer.writerow(frame.columns)
+        columns = [[_plain(v) for v in frame.iloc[:, at].tolist()] for at in range(frame.shape[1])]
+        writer.writerows(zip(*columns, strict=True))
+
+    return append
 
 
-def _write_jsonl(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+def _plain(value: Any) -> Any:
+    return ("false", "true")[value] if value is True or value is False else value
+
+
+def _to_jsonl(file: TextIO) -> Append:
+    def append(frame: pd.DataFrame) -> None:
         for row in frame.itertuples(index=False, name=None):
             record = dict(zip(frame.columns, row, strict=True))
             file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
+    return append
 
-def _write_parquet(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -78,7 +112,7 @@ def _arrow(values: list[Any]) -> Any:
         return pa.array([None if v is None else str(v) for v in values], pa.string())
 
 
-def _write_excel(frame: pd.DataFrame, path: Path, delimiter: str) -> None:
+def _write_excel(frame: pd.DataFrame, path: Path) -> None:
     import xlsxwriter
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -16,9 +16,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from nollclassify.case_files import Table, format_of, read_table
+from nollclassify.case_files import Table, format_of, read_blocks, read_table
 from nollclassify.errors import InputError
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -88,17 +89,28 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     Raises:
         InputError: the file cannot be read, has no column of texts, or lacks the labels that are required.
     """
-    table = read_table(path, known_headings)
+    return _checked(path, read_table(path, known_headings), taxonomy, labelled, _Earlier(), _Earlier())
+
+
+def read_case_blocks(path: Path, taxonomy: Taxonomy, size: int = 20_000) -> Iterator[Cases]:
+    """The cases of a file in blocks of at most `size` rows, at least one block; as `read_cases` would give them."""
+    ids, contents = _Earlier(), _Earlier()
+    for table in read_blocks(path, known_headings, size):
+        yield _checked(path, table, taxonomy, False, ids, contents)
+
+
+def _checked(path: Path, table: Table, taxonomy: Taxonomy, labelled: bool, ids: _Earlier, contents: _Earlier) -> Cases:
+    """The rows of a table, checked; `ids` and `contents` know those of the blocks before."""
     columns = _columns(path, table, labelled)
     original = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
     fields = _fields(original, columns, table.lines)
-    fields["case_id"] = _case_ids(fields)
+    fields["case_id"] = _case_ids(fields, contents)
     if "case_id" in columns:
         blank = [not str(value).strip() for value in original[columns["case_id"]]]
         original.loc[blank, columns["case_id"]] = fields.loc[blank, "case_id"]
     faults = _Faults(len(fields))
     _check_texts(fields, original, columns, faults)
-    _check_ids(fields, columns, faults)
+    _check_ids(fields, columns, faults, ids)
     _check_dates(fields, columns, faults, excel=format_of(path) == "excel")
     if labelled:
         _check_causes(fields, columns, faults, taxonomy)
@@ -167,9 +179,38 @@ def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _case_ids(fields: pd.DataFrame) -> list[str]:
+class _Earlier:
+    """A number for each text met so far, in 16 bytes each, so that memory does not grow with the file.
+
+    Texts are told apart by their 64-bit hash: among a million one pair is taken for the same with probability 3e-8.
+    """
+
+    _RECENT = 100_000
+
+    def __init__(self) -> None:
+        self._recent: dict[int, int] = {}
+        self._keys, self._values = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+
+    def get(self, text: str) -> int:
+        """The number of a text, 0 where it has none."""
+        key = hash(text)
+        if key in self._recent or not len(self._keys):
+            return self._recent.get(key, 0)
+        at = min(int(self._keys.searchsorted(key)), len(self._keys) - 1)
+        return int(self._values[at]) if self._keys[at] == key else 0
+
+    def set(self, text: str, number: int) -> None:
+        self._recent[hash(text)] = number
+        if len(self._recent) == self._RECENT:
+            keys = np.concatenate([np.fromiter(self._recent.keys(), dtype=np.int64), self._keys])
+            values = np.concatenate([np.fromiter(self._recent.values(), dtype=np.int64), self._values])
+            self._keys, first = np.unique(keys, return_index=True)  # of equal ones the first, which is the recent one
+            self._values = values[first]
+            self._recent.clear()
+
+
+def _case_ids(fields: pd.DataFrame, contents: _Earlier) -> list[str]:
     """The ids of the file; where one is missing, one made of the row's own content, the same at every reading."""
-    made: dict[str, int] = {}
     ids: list[str] = []
     parts = fields[["text", "received", "product", "channel", "source"]].itertuples(index=False, name=None)
     for case_id, content_parts in zip(fields["case_id"].tolist(), parts, strict=True):
@@ -178,8 +219,9 @@ def _case_ids(fields: pd.DataFrame) -> list[str]:
             continue
         content = "\x1f".join(map(str, content_parts))
         digest = "c-" + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        made[digest] = made.get(digest, 0) + 1
-        ids.append(digest if made[digest] == 1 else f"{digest}-{made[digest]}")
+        number = contents.get(digest) + 1
+        contents.set(digest, number)
+        ids.append(digest if number == 1 else f"{digest}-{number}")
     return ids
 
 
@@ -206,13 +248,13 @@ def _check_texts(fields: pd.DataFrame, original: pd.DataFrame, columns: dict[str
             faults.add(position, heading, "värdet är inte text; skriv klagomålet som text")
 
 
-def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
-    first: dict[str, int] = {}
+def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: _Earlier) -> None:
     for position, (row, case_id) in enumerate(zip(fields["row"].tolist(), fields["case_id"].tolist(), strict=True)):
-        if case_id in first:
-            reason = f"ärendenumret står redan på rad {first[case_id]}; ge raden ett eget nummer"
+        if first := ids.get(case_id):
+            reason = f"ärendenumret står redan på rad {first}; ge raden ett eget nummer"
             faults.add(position, columns.get("case_id", "case_id"), reason)
-        first.setdefault(case_id, row)
+        else:
+            ids.set(case_id, row)
 
 
 def _check_dates(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, excel: bool) -> None:

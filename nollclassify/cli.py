@@ -163,6 +163,9 @@ def label(
         float | None,
         typer.Option(metavar="TAL", help="0.80 till 0.99: märk bara det som är rätt så ofta; resten till granskning."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Fortsätt där samma märkning avbröts, eller börja om.")
+    ] = True,
 ) -> None:
     """Märk klagomål med orsaker. Varje rad hamnar i den märkta filen eller, med skäl, i den avvisade."""
     from rich.progress import Progress
@@ -180,7 +183,8 @@ def label(
             force=force,
             precision=precision,
             settings=settings,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=lambda done, of: bar.update(task, completed=done, total=of or None),
+            resume=resume,
         )
     for result in results:
         _print_labelled(result)
@@ -189,10 +193,9 @@ def label(
 
 
 def _print_labelled(result: Labelled) -> None:
-    review = int(result.rows["needs_review"].astype(bool).sum())
-    print(f"{len(result.rows)} klagomål märkta, varav {review} bör granskas: {result.output}")
+    print(f"{result.n} klagomål märkta, varav {result.n_review} bör granskas: {result.output}")
     if result.rejected_output:
-        print(f"{len(result.rejected)} rader avvisade, med skäl: {result.rejected_output}")
+        print(f"{result.n_rejected} rader avvisade, med skäl: {result.rejected_output}")
 
 
 @app.command(epilog="Exempel: nollclassify evaluate rattade-2020-03.xlsx --json matt.json")

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from nollclassify import swedish
-from nollclassify.case_files import format_of
-from nollclassify.case_writing import write_table
-from nollclassify.cases import Cases, read_cases, rejected_path
-from nollclassify.errors import InputError
-from nollclassify.model import Reading, prepare
+from nollclassify.case_files import format_of, read_table
+from nollclassify.case_writing import Append, writing
+from nollclassify.cases import Cases, known_headings, read_case_blocks, rejected_path
+from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.model_store import StoredModel, load_model
+from nollclassify.parts import Parts, read_part, write_part
 from nollclassify.settings import Settings, load_settings
+from nollclassify.text_labels import label_texts
 
 Progress = Callable[[int, int], None]
-_CHUNK = 2_000
-# Evidence: at most this many stretches a cause, each carrying at least this share of all that spoke for it.
-_MAX_STRETCHES, _MIN_SHARE = 3, 0.08
-# Above this share of words that training did not know, the model has too little to go by.
-_TOO_UNKNOWN, _ENOUGH_WORDS = 0.6, 4
-_WORDLESS, _FOREIGN = "texten har inga ord", "texten verkar inte vara på svenska"
+# Rows that are read, labelled and written at a time. Files of more than so many blocks are labelled by several
+# processes, which take three seconds to start, and go on where they were when they are killed.
+_ROWS, _MANY_BLOCKS = 5_000, 4
+_MOST_PROCESSES = 8  # reading and writing, which one does, keeps no more busy
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,34 @@ class Labelled:
     Attributes:
         output: the labelled file.
         rejected_output: the rejected rows' file, None where no row was rejected.
-        rows: the labelled rows.
-        rejected: the rejected rows.
+        n: labelled rows; n_review: those of them that a person should look at.
+        n_rejected: rejected rows.
     """
 
     output: Path
     rejected_output: Path | None
-    rows: pd.DataFrame
-    rejected: pd.DataFrame
+    n: int
+    n_review: int
+    n_rejected: int
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The labelled rows, read from the file: text, but for our probabilities (float) and `needs_review` (bool)."""
+        rows = _read_back(self.output)
+        names = list(rows.columns)
+        for column in names[names.index("primary_cause") + 1 : names.index("evidence")]:
+            rows[column] = rows[column].astype(float)
+        return rows.assign(needs_review=[str(value).lower() == "true" for value in rows["needs_review"]])
+
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """The rejected rows, read from their file; without rows or columns where there is none."""
+        return _read_back(self.rejected_output) if self.rejected_output else pd.DataFrame()
+
+
+def _read_back(path: Path) -> pd.DataFrame:
+    table = read_table(path, known_headings)
+    return pd.DataFrame(table.rows, columns=table.columns, dtype=object)
 
 
 def label(
@@ -52,6 +76,7 @@ def label(
     precision: float | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    resume: bool = True,
 ) -> list[Labelled]:
     """Label case files and write, for each, a labelled file and a file of rejected rows.
 
@@ -63,7 +88,8 @@ def label(
         precision: 0.80 to 0.99: label a cause only with this precision, and leave to review whatever keeps the
             label sets of the rest from being wholly right in this share. By default thresholds are those of best F1.
         settings: by default those of the working directory.
-        progress: called with the rows done and the rows in all.
+        progress: called with the rows done and the rows in all, 0 where that is not known yet.
+        resume: go on where an earlier labelling of the same file, by the same model and settings, was killed.
 
     Returns:
         One `Labelled` a file, in order.
@@ -78,7 +104,7 @@ def label(
     paths = [Path(file) for file in files]
     plan = list(zip(paths, _outputs(paths, output), strict=True))
     _check_outputs(plan, force)
-    return [_label_file(path, target, stored, settings, progress) for path, target in plan]
+    return [_label_file(path, target, stored, settings, progress, resume) for path, target in plan]
 
 
 def _at_precision(stored: StoredModel, settings: Settings, precision: float | None) -> tuple[StoredModel, Settings]:
@@ -121,18 +147,104 @@ def _check_outputs(plan: Sequence[tuple[Path, Path]], force: bool) -> None:
 
 
 def _label_file(
-    path: Path, target: Path, stored: StoredModel, settings: Settings, progress: Progress | None
+    path: Path, target: Path, stored: StoredModel, settings: Settings, progress: Progress | None, resume: bool
 ) -> Labelled:
-    cases = read_cases(path, stored.taxonomy)
-    labels = label_texts(cases.texts, stored, settings, progress)
-    rows = _joined(cases, labels)
-    rejected = rejected_path(target)
-    if len(cases.rejected):
-        write_table(cases.rejected, rejected, cases.delimiter)
+    rejected_output, n, n_review, n_rejected = rejected_path(target), 0, 0, 0
+    parts = Parts(target, _identity(path, stored, settings), resume)
+    blocks = read_case_blocks(path, stored.taxonomy, _ROWS)
+    first = list(islice(blocks, _MANY_BLOCKS + 1))
+    reject: Append | None = None
+    with ExitStack() as files:
+        append = files.enter_context(writing(target, first[0].delimiter))
+        for cases, labels in _labelled(first, blocks, stored, settings, parts, progress):
+            append(_joined(cases, labels))
+            if len(cases.rejected):
+                reject = reject or files.enter_context(writing(rejected_output, cases.delimiter))
+                reject(cases.rejected)
+            n, n_rejected = n + len(labels), n_rejected + len(cases.rejected)
+            n_review += int(labels["needs_review"].astype(bool).sum())
+    if not n_rejected:
+        rejected_output.unlink(missing_ok=True)  # of an earlier labelling that is being replaced
+    parts.remove()
+    return Labelled(target, rejected_output if n_rejected else None, n, n_review, n_rejected)
+
+
+def _identity(path: Path, stored: StoredModel, settings: Settings) -> str:
+    """A digest of all that the labels of a file depend on."""
+    thresholds = stored.model.thresholds.tolist()
+    known = [stored.manifest, thresholds, settings.review_below, _ROWS]
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
+    try:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError:
+        pass  # The reader says what is wrong with the file.
+    return digest.hexdigest()
+
+
+def _labelled(
+    first: Sequence[Cases],
+    blocks: Iterator[Cases],
+    stored: StoredModel,
+    settings: Settings,
+    parts: Parts,
+    progress: Progress | None,
+) -> Iterator[tuple[Cases, pd.DataFrame]]:
+    """The cases of a file in blocks, with their labels; where the first blocks are not all, by several processes."""
+    total, done = sum(len(cases.texts) for cases in first), 0
+    if len(first) > _MANY_BLOCKS:
+        total = 0
+        pairs = _side_by_side(chain(first, blocks), stored, settings, parts)
     else:
-        rejected.unlink(missing_ok=True)  # of an earlier labelling that is being replaced
-    write_table(rows, target, cases.delimiter)
-    return Labelled(target, rejected if len(cases.rejected) else None, rows, cases.rejected)
+        pairs = ((cases, label_texts(cases.texts, stored, settings)) for cases in first)
+    for cases, labels in pairs:
+        yield cases, labels
+        done += len(labels)
+        if progress:
+            progress(done, total)
+
+
+def _side_by_side(
+    blocks: Iterator[Cases], stored: StoredModel, settings: Settings, parts: Parts
+) -> Iterator[tuple[Cases, pd.DataFrame]]:
+    """Blocks with their labels, in order: those of an earlier labelling, else made by several processes."""
+    from joblib import Parallel, cpu_count, delayed
+
+    waiting: deque[Cases] = deque()
+    failed: list[NollclassifyError] = []
+
+    def tasks() -> Iterator[Any]:
+        # Run by a thread of joblib's, where an error would be lost.
+        try:
+            for number, cases in enumerate(blocks):
+                waiting.append(cases)
+                yield delayed(_label_block)(cases.texts, parts.path(number))
+        except NollclassifyError as error:
+            failed.append(error)
+
+    n_jobs = min(cpu_count(), _MOST_PROCESSES)
+    workers = Parallel(n_jobs, return_as="generator", initializer=_hold, initargs=(stored, settings))
+    for labels in workers(tasks()):
+        yield waiting.popleft(), labels
+    if failed:
+        raise failed[0]
+
+
+_held: list[tuple[StoredModel, Settings]] = []
+
+
+def _hold(stored: StoredModel, settings: Settings) -> None:
+    """What a process keeps from block to block: unpacking the model takes as long as a thousand texts."""
+    _held[:] = [(stored, settings)]
+
+
+def _label_block(texts: Sequence[str], part: Path) -> pd.DataFrame:
+    """The labels of a block: those of an earlier labelling that was killed, else new ones, which are kept."""
+    labels = read_part(part)
+    if labels is None:
+        labels = label_texts(texts, *_held[0])
+        write_part(part, labels)
+    return labels
 
 
 def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
@@ -144,128 +256,3 @@ def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
     original = cases.original.set_axis(names, axis=1)
     ids = pd.DataFrame({} if cases.has_ids else {"case_id": cases.fields["case_id"]})
     return pd.concat([original, ids, labels], axis=1)
-
-
-def label_texts(
-    texts: Sequence[str], stored: StoredModel, settings: Settings | None = None, progress: Progress | None = None
-) -> pd.DataFrame:
-    """Label raw texts: one row a text, in order, with the columns that `label` adds.
-
-    Columns: `causes` (ids joined by `;`, primary first, empty for other), `primary_cause`, `p_<cause>` (0 to 1, four
-    decimals), `evidence`, `needs_review` (bool), `review_reason`, `model_version`, `taxonomy_version`.
-    A text without letters or in another language is never guessed at: other, with the reason.
-    """
-    settings = settings or Settings()
-    parts = []
-    for start in range(0, len(texts), _CHUNK):
-        parts.append(_label_chunk(texts[start : start + _CHUNK], stored, settings))
-        if progress:
-            progress(min(start + _CHUNK, len(texts)), len(texts))
-    return pd.concat(parts, ignore_index=True) if parts else _label_chunk([], stored, settings)
-
-
-def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) -> pd.DataFrame:
-    model, n = stored.model, len(texts)
-    prepared = [prepare(text) for text in texts]
-    reading = model.read([swedish.words(text) for text in prepared])
-    probabilities = np.round(model.calibrated(reading.scores), 4)
-    wordless, foreign = reading.signs[:, 0] == 0, swedish.looks_foreign(reading.signs)
-    decided = model.decide(probabilities) & ~(wordless | foreign)[:, None]
-    order = np.argsort(-probabilities, axis=1, kind="stable").tolist()
-    labelled = {i: [k for k in order[i] if decided[i, k]] for i in np.flatnonzero(decided.any(axis=1)).tolist()}
-    names = {i: [model.cause_ids[k] for k in causes] for i, causes in labelled.items()}
-    unreadable = np.select([wordless, foreign], [_WORDLESS, _FOREIGN], "")
-    reasons = _reasons(reading, probabilities, decided, unreadable, stored, settings)
-    return pd.DataFrame(
-        {
-            "causes": pd.Series([";".join(names.get(i, ())) for i in range(n)], dtype=object),
-            "primary_cause": pd.Series([names[i][0] if i in names else "" for i in range(n)], dtype=object),
-            **{f"p_{c}": probabilities[:, k] for k, c in enumerate(model.cause_ids)},
-            "evidence": pd.Series(_evidence(prepared, reading, labelled), dtype=object),
-            "needs_review": pd.Series([bool(r) for r in reasons], dtype=object),
-            "review_reason": pd.Series(reasons, dtype=object),
-            "model_version": pd.Series([stored.version] * n, dtype=object),
-            "taxonomy_version": pd.Series([stored.taxonomy.version] * n, dtype=object),
-        }
-    )
-
-
-def _reasons(
-    reading: Reading,
-    probabilities: np.ndarray,
-    decided: np.ndarray,
-    unreadable: np.ndarray,
-    stored: StoredModel,
-    settings: Settings,
-) -> list[str]:
-    """Why a person should look at each case; empty where the model is sure of the whole label set."""
-    unsure = stored.model.confidence(probabilities) < settings.review_below
-    lengths = np.diff(reading.words.batch.first)
-    unknown = (lengths >= _ENOUGH_WORDS) & (reading.unknown_share() > _TOO_UNKNOWN)
-    result: list[str] = unreadable.tolist()
-    asked = unsure | unknown | reading.unlike | (decided.sum(axis=1) > 1)
-    for i in np.flatnonzero(asked & (unreadable == "")).tolist():
-        reasons = [_doubt(probabilities[i], decided[i], stored)] if unsure[i] else []
-        reasons += _together(decided[i], stored)
-        if unknown[i]:
-            reasons.append("många ord som modellen inte har mött")
-        elif reading.unlike[i]:
-            reasons.append("liknar inget som modellen har tränats på")
-        result[i] = "; ".join(reasons)
-    return result
-
-
-def _doubt(probabilities: np.ndarray, decided: np.ndarray, stored: StoredModel) -> str:
-    least = int(np.where(decided, probabilities, 1 - probabilities).argmin())
-    cause = stored.taxonomy.cause(stored.model.cause_ids[least])
-    sign = "kanske inte" if decided[least] else "kanske också" if decided.any() else "kanske"
-    return f"osäker: {sign} {cause.name_sv} ({_percent(probabilities[least])})"
-
-
-def _together(decided: np.ndarray, stored: StoredModel) -> list[str]:
-    """Labelled causes that hardly ever stand together."""
-    rows, columns = np.nonzero(np.triu(stored.model.exclusive & np.outer(decided, decided), k=1))
-    names = [stored.taxonomy.cause(cause).name_sv for cause in stored.model.cause_ids]
-    return [f"{names[i]} och {names[j]} brukar utesluta varandra" for i, j in zip(rows, columns, strict=True)]
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.0f} %"
-
-
-def _evidence(prepared: Sequence[str], reading: Reading, labelled: Mapping[int, Sequence[int]]) -> list[str]:
-    """What spoke for the causes (by number, the most probable first) of each labelled text; empty for the others."""
-    result, cause_ids = [""] * len(prepared), reading.model.cause_ids
-    for (i, causes), weight in zip(labelled.items(), reading.contributions(list(labelled)), strict=True):
-        places = swedish.spans(prepared[i])
-        found = [(cause_ids[k], stretches(places, weight[:, k])) for k in causes]
-        result[i] = "; ".join(
-            f"{cause}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
-            for cause, spans in found
-            if spans  # none where the second reading alone spoke for the cause
-        )
-    return result
-
-
-def stretches(words: Sequence[tuple[int, int]], weights: np.ndarray) -> list[tuple[int, int]]:
-    """The offsets of the stretches of a text that spoke most for a cause, in reading order.
-
-    Neighbouring words that speak for it form one stretch; a stretch counts by the sum of its words' weights.
-
-    Args:
-        words: where each word begins and ends.
-        weights: shape (n_words,).
-    """
-    spans: list[tuple[int, int, float]] = []
-    floor = 0.02 * weights[weights > 0].sum()
-    previous = -2
-    for i in np.flatnonzero(weights > floor).tolist():
-        (start, end), weight = words[i], float(weights[i])
-        if i == previous + 1:
-            start, weight = spans[-1][0], spans.pop()[2] + weight
-        spans.append((start, end, weight))
-        previous = i
-    total = sum(weight for *_, weight in spans)
-    best = sorted(spans, key=lambda span: -span[2])[:_MAX_STRETCHES]
-    kept = [span for n, span in enumerate(best) if n == 0 or span[2] >= _MIN_SHARE * total]
-    return [(start, end) for start, end, _ in sorted(kept)]

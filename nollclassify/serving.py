@@ -16,8 +16,8 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from nollclassify.errors import InputError
-from nollclassify.labelling import label_texts
 from nollclassify.model_store import load_model
+from nollclassify.text_labels import label_texts
 
 
 class LabelModel(PythonModel):

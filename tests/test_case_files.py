@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nollclassify.case_files import ENDINGS, Table, decode, read_table
+from nollclassify.case_files import ENDINGS, Table, encoding_of, read_table
 from nollclassify.case_writing import EXCEL_ROW_LIMIT, write_table
 from nollclassify.cases import known_headings
 from nollclassify.errors import InputError
@@ -115,7 +116,10 @@ def test_columns_of_mixed_values_can_be_written_as_parquet(tmp_path: Path) -> No
 )
 def test_swedish_text_is_decoded_from_each_encoding(text: str, letter: str, encoding: str) -> None:
     text = f"text\n{text}{letter}"
-    assert decode(text.encode(encoding)) == text
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        path.write_bytes(text.encode(encoding))
+        assert path.read_bytes().decode(encoding_of(path)) == text
 
 
 def test_csv_is_written_as_utf8_with_a_bom_and_the_delimiter_of_the_input(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from nollclassify.case_files import read_table
 from nollclassify.cases import known_headings
 from nollclassify.errors import InputError
-from nollclassify.labelling import label, label_texts, stretches
+from nollclassify.labelling import label
 from nollclassify.model import prepare
 from nollclassify.model_store import StoredModel
 from nollclassify.swedish import spans
+from nollclassify.text_labels import label_texts, stretches
 
 QUEUE = "har suttit i telefonkö i två timmar och ingen svarar på mina mejl"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nollclassify.labelling import label_texts
+from nollclassify.text_labels import label_texts
 from tests.conftest import BIN, Workplace
 
 

@@ -14,9 +14,9 @@ import pytest
 import nollclassify
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError, NollclassifyError, TrackingError
-from nollclassify.labelling import label_texts
 from nollclassify.model_store import load_model
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
+from nollclassify.text_labels import label_texts
 from nollclassify.tracking import CHALLENGER, CHAMPION, Tracking
 from nollclassify.training import promote, read_starter, train
 from tests.conftest import QUICK, SMALL, Workplace
