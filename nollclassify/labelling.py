@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pandas as pd
@@ -25,9 +27,11 @@ from nollclassify.settings import Settings, load_settings
 from nollclassify.text_labels import label_texts
 
 Progress = Callable[[int, int], None]
+Pairs = Generator[tuple[Cases, pd.DataFrame], None, None]  # blocks of cases, and their labels
 # Rows that are read, labelled and written at a time. Files of more than so many blocks are labelled by several
 # processes, which take three seconds to start, and go on where they were when they are killed.
 _ROWS, _MANY_BLOCKS = 5_000, 4
+_IDLE_SECONDS = 10  # then a process without work ends, also where the one that started it was killed
 _MOST_PROCESSES = 8  # reading and writing, which one does, keeps no more busy
 
 
@@ -154,9 +158,10 @@ def _label_file(
     blocks = read_case_blocks(path, stored.taxonomy, _ROWS)
     first = list(islice(blocks, _MANY_BLOCKS + 1))
     reject: Append | None = None
-    with ExitStack() as files:
+    with parts, ExitStack() as files:
         append = files.enter_context(writing(target, first[0].delimiter))
-        for cases, labels in _labelled(first, blocks, stored, settings, parts, progress):
+        pairs = files.enter_context(closing(_labelled(first, blocks, stored, settings, parts, progress)))
+        for cases, labels in pairs:
             append(_joined(cases, labels))
             if len(cases.rejected):
                 reject = reject or files.enter_context(writing(rejected_output, cases.delimiter))
@@ -165,7 +170,6 @@ def _label_file(
             n_review += int(labels["needs_review"].astype(bool).sum())
     if not n_rejected:
         rejected_output.unlink(missing_ok=True)  # of an earlier labelling that is being replaced
-    parts.remove()
     return Labelled(target, rejected_output if n_rejected else None, n, n_review, n_rejected)
 
 
@@ -189,43 +193,55 @@ def _labelled(
     settings: Settings,
     parts: Parts,
     progress: Progress | None,
-) -> Iterator[tuple[Cases, pd.DataFrame]]:
+) -> Pairs:
     """The cases of a file in blocks, with their labels; where the first blocks are not all, by several processes."""
     total, done = sum(len(cases.texts) for cases in first), 0
-    if len(first) > _MANY_BLOCKS:
-        total = 0
-        pairs = _side_by_side(chain(first, blocks), stored, settings, parts)
-    else:
-        pairs = ((cases, label_texts(cases.texts, stored, settings)) for cases in first)
-    for cases, labels in pairs:
-        yield cases, labels
-        done += len(labels)
-        if progress:
-            progress(done, total)
+    here = len(first) <= _MANY_BLOCKS
+    with closing(
+        ((cases, label_texts(cases.texts, stored, settings)) for cases in first)
+        if here
+        else _side_by_side(chain(first, blocks), stored, settings, parts)
+    ) as pairs:
+        for cases, labels in pairs:
+            yield cases, labels
+            done += len(labels)
+            if progress:
+                progress(done, total if here else 0)
 
 
-def _side_by_side(
-    blocks: Iterator[Cases], stored: StoredModel, settings: Settings, parts: Parts
-) -> Iterator[tuple[Cases, pd.DataFrame]]:
+def _side_by_side(blocks: Iterator[Cases], stored: StoredModel, settings: Settings, parts: Parts) -> Pairs:
     """Blocks with their labels, in order: those of an earlier labelling, else made by several processes."""
     from joblib import Parallel, cpu_count, delayed
 
     waiting: deque[Cases] = deque()
     failed: list[NollclassifyError] = []
+    broken_off = Event()
 
     def tasks() -> Iterator[Any]:
         # Run by a thread of joblib's, where an error would be lost.
         try:
             for number, cases in enumerate(blocks):
+                if broken_off.is_set():
+                    return
                 waiting.append(cases)
                 yield delayed(_label_block)(cases.texts, parts.path(number))
         except NollclassifyError as error:
             failed.append(error)
 
     n_jobs = min(cpu_count(), _MOST_PROCESSES)
-    workers = Parallel(n_jobs, return_as="generator", initializer=_hold, initargs=(stored, settings))
-    for labels in workers(tasks()):
-        yield waiting.popleft(), labels
+    options = {
+        "initializer": _hold,
+        "initargs": (pickle.dumps((stored, settings)),),
+        "idle_worker_timeout": _IDLE_SECONDS,
+    }
+    results = Parallel(n_jobs, return_as="generator", **options)(tasks())
+    try:
+        for labels in results:
+            yield waiting.popleft(), labels
+    finally:
+        # After a fault no new block is begun, and those under way are waited for: joblib cannot break off in peace.
+        broken_off.set()
+        deque(results, maxlen=0)
     if failed:
         raise failed[0]
 
@@ -233,9 +249,12 @@ def _side_by_side(
 _held: list[tuple[StoredModel, Settings]] = []
 
 
-def _hold(stored: StoredModel, settings: Settings) -> None:
-    """What a process keeps from block to block: unpacking the model takes as long as a thousand texts."""
-    _held[:] = [(stored, settings)]
+def _hold(pickled: bytes) -> None:
+    """What a process keeps from block to block, for unpacking the model takes as long as a thousand texts.
+
+    As bytes, because joblib asks whether two processes were started in the same way.
+    """
+    _held[:] = [pickle.loads(pickled)]
 
 
 def _label_block(texts: Sequence[str], part: Path) -> pd.DataFrame:

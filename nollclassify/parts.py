@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from nollclassify.atomic import write_text
+from nollclassify.errors import NollclassifyError
 
 
 class Parts:
@@ -29,9 +30,13 @@ class Parts:
         """Where the labels of a block lie, or will lie."""
         return self.folder / f"{number:06d}.json"
 
-    def remove(self) -> None:
-        """Delete all parts: the output is whole."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Delete the parts where the output is whole or the input is at fault; keep them where somebody broke off."""
+        if error is None or isinstance(error, NollclassifyError):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def write_part(path: Path, labels: pd.DataFrame) -> None:

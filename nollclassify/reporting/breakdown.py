@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -253,8 +253,7 @@ def _reading(cases: pd.DataFrame, month: str, least: int) -> Iterator[Callable[[
     try:
         yield partial(next, results)
     finally:
-        with warnings.catch_warnings(action="ignore"):  # that what is not needed after a fault was cut short
-            results.close()
+        deque(results, maxlen=0)  # After a fault the process is waited for: joblib cannot break off in peace.
 
 
 def _read(cases: pd.DataFrame, month: str, least: int) -> Read:
