@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from nollclassify.features import Lexicon, counts, features, known_pair_share, passage_norms, weigh
+from nollclassify.features import Lexicon, features, known_pair_share, passage_norms
 from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, Describe, Reading, tokenise
 from nollclassify.trees import DEPTH, Trees, of_scikit_learn
 from nollclassify.vocabulary import Vocabulary, learn_vocabulary
@@ -147,7 +147,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
                 lexicon = Lexicon(vocabulary, Describe(self._word_classes))
-                fitted, norms = weigh(counts(lexicon.read(seen)), vocabulary), passage_norms(seen, vocabulary, PASSAGE)
+                fitted, norms = features(seen, vocabulary), passage_norms(seen, vocabulary, PASSAGE)
                 held_out = lexicon.read([words[i] for i in test])
                 known[test] = known_pair_share(held_out)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):

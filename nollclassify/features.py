@@ -127,8 +127,12 @@ def counts(o: Occurrences) -> sp.csr_matrix:
     """How often each feature occurs in each text, shape (n_texts, n_features)."""
     second, pair = o.pairs
     text, row = np.concatenate([o.batch.text, o.batch.text[second]]), np.concatenate([o.rows, pair])
-    counted = (count(text, row, o.batch.n_texts, o.features.shape[0]) @ o.features).tocsr()
-    counted.sort_indices()  # one order of adding up, so that a text has the same score to the last bit in any batch
+    # Each text's words, then its pairs, in reading order: so the features too come in an order that depends on the
+    # text alone, all is added up in that order, and a text has the same score to the last bit in any batch.
+    order = np.argsort(text, kind="stable")
+    ends = np.searchsorted(text[order], np.arange(o.batch.n_texts + 1))
+    shape = (o.batch.n_texts, o.features.shape[0])
+    counted: sp.csr_matrix = sp.csr_matrix((np.ones(len(row)), row[order], ends), shape=shape) @ o.features
     return counted
 
 
@@ -160,7 +164,9 @@ def weigh(counted: sp.csr_matrix, vocabulary: Vocabulary) -> sp.csr_matrix:
 
 def features(texts: Words, vocabulary: Vocabulary) -> sp.csr_matrix:
     """The feature matrix of tokenised texts, shape (n_texts, n_features), float64."""
-    return weigh(counts(Lexicon(vocabulary).read(texts)), vocabulary)
+    matrix = weigh(counts(Lexicon(vocabulary).read(texts)), vocabulary)
+    matrix.sort_indices()
+    return matrix
 
 
 # --- passages ----------------------------------------------------------------------------------------------------

@@ -182,9 +182,14 @@ class Reading:
         The scores of the k causes over the whole text, those over their best passages, how many words of each of the
         m classes the text has, and ln(1 + its number of words).
         """
-        whole = np.asarray(self._weighted @ self.model.coefficients.T) + self.model.intercepts
         lengths = np.log1p(np.diff(self.words.batch.first)).reshape(-1, 1)
-        return np.hstack([whole, self._passages[0], self._sums[:, : len(self.model.word_classes.names)], lengths])
+        return np.hstack([self.whole, self._passages[0], self._sums[:, : len(self.model.word_classes.names)], lengths])
+
+    @cached_property
+    def whole(self) -> np.ndarray:
+        """The scores of the causes over the whole text, shape (n_texts, k)."""
+        scores: np.ndarray = np.asarray(self._weighted @ self.model.coefficients.T) + self.model.intercepts
+        return scores
 
     @cached_property
     def signs(self) -> np.ndarray:

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from spacy.language import Language
 
 from nollclassify.cases import read_cases
 from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
@@ -72,13 +73,9 @@ def scikit_learn(texts: Texts, Y: np.ndarray, **options: object) -> tuple[Predic
         return model.predict_proba, (Path(folder) / "model").stat().st_size
 
 
-def fasttext_supervised(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
+def fasttext_model(texts: Texts, Y: np.ndarray) -> bytes:
+    """The file of a fastText model."""
     import fasttext
-
-    fasttext.FastText.eprint = lambda text: None
-
-    def line(text: str) -> str:
-        return " ".join(prepare(text).lower().split())
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.txt"
@@ -86,7 +83,7 @@ def fasttext_supervised(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
             " ".join(
                 [
                     *(f"__label__{c}" for c, y in zip([*CAUSES, "other"], [*row, not row.any()], strict=True) if y),
-                    line(t),
+                    fasttext_line(prepare(t)),
                 ]
             )
             for t, row in zip(texts, Y, strict=True)
@@ -95,16 +92,44 @@ def fasttext_supervised(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
         options = {"loss": "ova", "epoch": 40, "lr": 0.5, "wordNgrams": 2, "minn": 2, "maxn": 5, "dim": 50, "thread": 2}
         model = fasttext.train_supervised(str(path), verbose=0, seed=0, **options)
         model.save_model(str(Path(folder) / "model.bin"))
-        size = (Path(folder) / "model.bin").stat().st_size
-
-    def predict(new: Texts) -> np.ndarray:
-        found = [dict(zip(*model.predict(line(text), k=len(CAUSES) + 1), strict=True)) for text in new]
-        return np.array([[row.get(f"__label__{c}", 0.0) for c in CAUSES] for row in found])
-
-    return predict, size
+        return (Path(folder) / "model.bin").read_bytes()
 
 
-def spacy_textcat(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
+def fasttext_line(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def fasttext_probabilities(content: bytes, texts: Texts) -> np.ndarray:
+    import fasttext
+
+    fasttext.FastText.eprint = lambda text: None
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "model.bin").write_bytes(content)
+        model = fasttext.load_model(str(Path(folder) / "model.bin"))
+    found = [dict(zip(*model.predict(fasttext_line(text), k=len(CAUSES) + 1), strict=True)) for text in texts]
+    return np.array([[row.get(f"__label__{c}", 0.0) for c in CAUSES] for row in found])
+
+
+def fasttext_supervised(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
+    content = fasttext_model(texts, Y)
+    return lambda new: fasttext_probabilities(content, [prepare(text) for text in new]), len(content)
+
+
+# The bag-of-words architecture: the default one, with a neural encoder, takes a quarter of an hour on two cores.
+BAG = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": False, "ngram_size": 2, "length": 262144}
+
+
+def spacy_language() -> Language:
+    import spacy
+
+    language = spacy.blank("sv")
+    categorizer = language.add_pipe("textcat_multilabel", config={"model": {**BAG, "no_output_layer": False}})
+    for cause in CAUSES:
+        categorizer.add_label(cause)
+    return language
+
+
+def spacy_model(texts: Texts, Y: np.ndarray) -> Language:
     import random
 
     import spacy
@@ -112,12 +137,7 @@ def spacy_textcat(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
 
     random.seed(0)
     spacy.util.fix_random_seed(0)
-    language = spacy.blank("sv")
-    # The bag-of-words architecture: the default one, with a neural encoder, takes a quarter of an hour on two cores.
-    bag = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": False, "ngram_size": 2, "length": 262144}
-    categorizer = language.add_pipe("textcat_multilabel", config={"model": {**bag, "no_output_layer": False}})
-    for cause in CAUSES:
-        categorizer.add_label(cause)
+    language = spacy_language()
     examples = [
         Example.from_dict(language.make_doc(prepare(text)), {"cats": dict(zip(CAUSES, map(float, row), strict=True))})
         for text, row in zip(texts, Y, strict=True)
@@ -127,8 +147,16 @@ def spacy_textcat(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
         random.shuffle(examples)
         for batch in spacy.util.minibatch(examples, 32):
             language.update(batch, sgd=optimizer)
-    size = len(language.to_bytes())
-    return lambda new: np.array([[doc.cats[c] for c in CAUSES] for doc in language.pipe(map(prepare, new))]), size
+    return language
+
+
+def spacy_probabilities(language: Language, texts: Texts) -> np.ndarray:
+    return np.array([[doc.cats[c] for c in CAUSES] for doc in language.pipe(texts)])
+
+
+def spacy_textcat(texts: Texts, Y: np.ndarray) -> tuple[Predict, int]:
+    language = spacy_model(texts, Y)
+    return lambda new: spacy_probabilities(language, [prepare(text) for text in new]), len(language.to_bytes())
 
 
 PEERS: dict[str, Fit] = {
