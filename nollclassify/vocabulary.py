@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -119,8 +118,8 @@ def _frequent_pairs(b: Batch, known: np.ndarray, n_words: int, min_texts: int) -
     if len(b.word) < 2 or not n_words:
         return np.zeros((0, 2), dtype=np.int32), np.zeros(0)
     second, code = pair_codes(b, known, n_words)
-    _, code = np.unique(np.stack([b.text[second], code]), axis=1)
-    codes, df = np.unique(code, return_counts=True)
+    # Once a text; one number for text and pair sorts ten times as fast as two.
+    codes, df = np.unique(np.unique(b.text[second] * n_words**2 + code) % n_words**2, return_counts=True)
     codes, df = codes[df >= min_texts], df[df >= min_texts]
     return np.stack(np.divmod(codes, n_words), axis=1).astype(np.int32), df
 
@@ -129,7 +128,7 @@ def _frequent_grams(
     b: Batch, distinct: Sequence[str], sizes: tuple[int, int], min_texts: int
 ) -> tuple[list[str], np.ndarray]:
     in_words = [set(grams_of(w, sizes)) for w in distinct]
-    index = {g: i for i, g in enumerate(sorted(Counter(g for grams in in_words for g in grams)))}
+    index = {g: i for i, g in enumerate(sorted(set().union(*in_words)))}
     columns = np.fromiter((index[g] for grams in in_words for g in grams), dtype=np.int64)
     rows = np.repeat(np.arange(len(in_words)), [len(grams) for grams in in_words])
     by_word = count(rows, columns, len(in_words), len(index))
