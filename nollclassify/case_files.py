@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from codecs import IncrementalDecoder, getincrementaldecoder
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +38,10 @@ SHEET_CELL_LIMIT = 50_000_000
 _DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 # Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
 HEADING_ROWS = 15
+# How Excel is told of the delimiter; an old Mac ends the line with \r alone.
+_NAMED_DELIMITER = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_UNDECODED, _NOT_ASCII = re.compile("[\udc80-\udcff]"), re.compile(r"[^\x00-\x7f]")
+_BAD_LETTERS = "har tecken i en annan teckenkodning än filen; rätta dem eller spara filen som UTF-8"
 _SAMPLE_ROWS, _SAMPLE_CHARACTERS = 500, 1_000_000
 _BYTES_AT_ONCE = 1 << 20
 
@@ -93,6 +97,8 @@ def read_blocks(path: Path, known_headings: HeadingTest, size: int = 20_000) -> 
         if path.stat().st_size == 0:
             raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
         for table in reader(path, known_headings, size):
+            if any(_UNDECODED.search(str(column)) for column in table.columns):
+                raise InputError(f"{path}: rubrikraden {_BAD_LETTERS}.")
             table.columns = _unique(table.columns)
             yield table
     except UnicodeDecodeError:
@@ -120,8 +126,11 @@ def _filled(value: Any) -> Any:
 
 
 def encoding_of(path: Path) -> str:
-    """How a Swedish file is encoded: by its BOM, UTF-16's zero bytes, strict UTF-8, else the likeliest 8-bit code page.
+    """How a Swedish file is encoded: by its BOM, UTF-16's zero bytes, UTF-8, else the likeliest 8-bit code page.
 
+    UTF-8 with bytes that are not (cut off, or lines of another encoding) is still UTF-8 where most of its letters
+    are whole; taken for a code page, all its å ä ö would go out garbled. Bytes that mean nothing become half
+    surrogates, which `_UNDECODED` finds.
     Among Windows-1252, DOS 850 and Mac Roman the one with the largest share of Swedish letters among all
     non-ASCII characters wins (99 % of 1,554 files; general detectors reach 86 to 98 %).
     """
@@ -131,26 +140,18 @@ def encoding_of(path: Path) -> str:
         return "utf-16"
     if head.count(0) > len(head) // 4:
         return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-    decoder, is_utf8 = getincrementaldecoder("utf-8")(), True
-    counted = np.zeros(256, dtype=np.int64)
+    decoder = getincrementaldecoder("utf-8")(errors="surrogateescape")
+    counted, letters, spoilt = np.zeros(256, dtype=np.int64), 0, 0
     with path.open("rb") as file:
-        while block := file.read(_BYTES_AT_ONCE):
+        for block in chain(iter(lambda: file.read(_BYTES_AT_ONCE), b""), [b""]):
             counted += np.bincount(np.frombuffer(block, dtype=np.uint8), minlength=256)
-            is_utf8 = is_utf8 and _decodes(decoder, block)
-    unfinished = len(decoder.getstate()[0]) if is_utf8 else 0
-    if is_utf8 and not unfinished:
+            text = decoder.decode(block, final=not block)
+            if not text.isascii():
+                letters += len(text) - len(text.encode("ascii", "ignore"))
+                spoilt += len(_UNDECODED.findall(text))
+    if not spoilt or 2 * spoilt < letters:
         return "utf-8-sig"
-    if is_utf8 and counted[128:].sum() > unfinished:
-        raise InputError(f"{path}: filen slutar mitt i ett tecken, den kan vara avhuggen; exportera den på nytt.")
     return max(("cp1252", "cp850", "mac_roman"), key=lambda page: _swedish_share(page, counted))
-
-
-def _decodes(decoder: IncrementalDecoder, block: bytes) -> bool:
-    try:
-        decoder.decode(block)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _swedish_share(page: str, counted: np.ndarray) -> float:
@@ -161,20 +162,20 @@ def _swedish_share(page: str, counted: np.ndarray) -> float:
 
 
 def _open_text(path: Path, newline: str) -> TextIO:
-    """A text file of any encoding; in an 8-bit one, what has no meaning becomes a replacement character."""
+    """A text file of any encoding; a byte that means nothing in it becomes half a surrogate."""
     encoding = encoding_of(path)
-    return path.open(encoding=encoding, errors="strict" if encoding.startswith("utf") else "replace", newline=newline)
+    errors = "strict" if encoding.startswith("utf-16") else "surrogateescape"
+    return path.open(encoding=encoding, errors=errors, newline=newline)
 
 
 def _read_csv(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
     with _open_text(path, newline="") as file:
         first = file.readline(_SAMPLE_CHARACTERS)
-        named = first.rstrip("\r\n").strip('"').lower()
-        if named.startswith("sep=") and len(named) == 5:
-            yield from _csv_blocks(path, file, named[4], size)
+        if named := _NAMED_DELIMITER.fullmatch(first):
+            yield from _csv_blocks(path, file, named[1], size)
             return
         sample = first + file.read(_SAMPLE_CHARACTERS)
-        delimiter = max((";", ",", "\t"), key=lambda d: _fit(sample, d, known_headings))
+        delimiter = max((";", ",", "\t", "|"), key=lambda d: _fit(sample, d, known_headings))
         file.seek(0)
         yield from _csv_blocks(path, file, delimiter, size)
 
@@ -184,7 +185,7 @@ def _fit(text: str, delimiter: str, known_headings: HeadingTest) -> tuple[int, i
     rows = csv.reader(io.StringIO(text[:_SAMPLE_CHARACTERS], newline=""), delimiter=delimiter)
     sample: list[list[str]] = []
     with suppress(csv.Error):
-        sample.extend(row for row in islice(rows, _SAMPLE_ROWS) if row)
+        sample.extend(row for row in islice(rows, _SAMPLE_ROWS) if any(cell.strip() for cell in row))
     width = len(sample[0]) if sample else 0
     return known_headings(sample[0] if sample else []), sum(len(row) == width for row in sample)
 
@@ -218,33 +219,44 @@ def _csv_blocks(path: Path, file: TextIO, delimiter: str, size: int) -> Iterator
         except StopIteration:
             break
         except csv.Error as error:
-            _note_damage(path, table, number, str(error), "".join(lines.taken).rstrip())
+            _note_damage(path, table, number, str(error), _raw(lines.taken))
             continue
-        _add_csv_row(table, number, row, delimiter)
-        if len(table.rows) == size:
+        _add_csv_row(table, number, row, lines.taken)
+        if len(table.rows) + len(table.damaged) >= size:
             yield table
             table = Table(table.columns, [], [], delimiter)
     yield table
+
+
+def _raw(lines: Sequence[str]) -> str:
+    """A row as it stands in the file, which may be several lines."""
+    return "".join(lines).rstrip("\r\n")
 
 
 def _note_damage(path: Path, table: Table, number: int, error: str, raw: str) -> None:
     if not table.columns or "unexpected end" in error:
         fault = "har ett citattecken som aldrig avslutas, filen kan vara avhuggen"
         raise InputError(f"{path}: rad {number} {fault}; exportera den på nytt eller rätta raden.") from None
-    table.damaged.append((number, "citattecken på fel plats; dubbla citattecken som hör till texten", raw))
+    reason = "citattecken på fel plats; dubbla citattecken som hör till texten"
+    table.damaged.append((number, reason, _UNDECODED.sub("\ufffd", raw)))
 
 
-def _add_csv_row(table: Table, number: int, row: list[str], delimiter: str) -> None:
+def _add_csv_row(table: Table, number: int, row: list[str], lines: Sequence[str]) -> None:
     if not any(cell.strip() for cell in row):
         return  # Excel saves rows that were emptied as ;;;
     if not table.columns:
         table.columns = row
+    elif _UNDECODED.search(raw := _raw(lines)):
+        table.damaged.append((number, _BAD_LETTERS, _UNDECODED.sub("\ufffd", raw)))
     elif len(row) == len(table.columns):
         table.rows.append(row)
         table.lines.append(number)
     else:
-        reason = f"{len(row)} fält, rubrikraden har {len(table.columns)}; sätt citattecken om text med {delimiter!r}"
-        table.damaged.append((number, reason, delimiter.join(row)))
+        remedy = "raden är avhuggen eller bruten, exportera den på nytt"
+        if len(row) > len(table.columns):
+            remedy = f"sätt citattecken om text med {table.delimiter!r}"
+        reason = f"{len(row)} fält, rubrikraden har {len(table.columns)}; {remedy}"
+        table.damaged.append((number, reason, raw))
 
 
 # --- Excel -------------------------------------------------------------------------------------------------------
@@ -260,7 +272,8 @@ def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[
         raise InputError(f"{path}: arbetsboken packas upp till för mycket data; dela den eller spara som CSV.")
     found = {name: at for name, rows in sheets.items() if (at := _heading_row(rows, known_headings)) is not None}
     if len(found) > 1:
-        raise InputError(f"{path}: {len(found)} blad har klagomål; lägg varje blad i en egen fil.")
+        names = ", ".join(found)
+        raise InputError(f"{path}: {len(found)} blad har klagomål ({names}); lägg varje blad i en egen fil.")
     name, at = next(iter(found.items()), (next(iter(sheets), ""), 0))
     table = _sheet_table(sheets.get(name, []), at)
     for start in range(0, max(len(table.rows), 1), size):
@@ -269,12 +282,17 @@ def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[
 
 
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
+    """The rows of each sheet by its name, to which is added if it is hidden: who looks for it sees no tab.
+
+    Rows and columns that are hidden or filtered away are read as all others, so that no case is lost.
+    """
     # Calamine is three times as fast as openpyxl and runs no formula.
     from python_calamine import CalamineWorkbook
 
     workbook = CalamineWorkbook.from_path(str(path))
-    tabs = [sheet.name for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
-    return {name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in tabs}
+    tabs = [sheet for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
+    names = {s.name: s.name if str(s.visible).endswith(".Visible") else f"{s.name} som är dolt" for s in tabs}
+    return {told: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name, told in names.items()}
 
 
 def _is_too_large(path: Path) -> bool:
@@ -297,13 +315,16 @@ def _cell_count(archive: zipfile.ZipFile, sheet: str) -> int:
 
 
 def _heading_row(rows: list[list[Any]], known_headings: HeadingTest) -> int | None:
+    """The row with the most known headings; of two that stand together, such as groups above columns, the lower one."""
     scores = [known_headings([str(cell) for cell in row]) for row in rows[:HEADING_ROWS]]
     best = max(scores, default=0)
-    return scores.index(best) if best else None
+    at = scores.index(best) if best else None
+    # One heading alone in the row below may be a complaint that says no more than `text`.
+    return at + 1 if at is not None and best > 1 and scores[at + 1 : at + 2] == [best] else at
 
 
 def _sheet_table(rows: list[list[Any]], at: int) -> Table:
-    header = [str(cell) for cell in rows[at]] if rows else []
+    header = [str(_excel_value(cell)) for cell in rows[at]] if rows else []
     body = [(n, [_excel_value(c) for c in row]) for n, row in enumerate(rows[at + 1 :], at + 2)]
     body = [(n, row) for n, row in body if any(cell != "" for cell in row)]
     filled = (i for row in (header, *(row for _, row in body)) for i, cell in enumerate(row, 1) if cell != "")
@@ -325,35 +346,54 @@ def _excel_value(cell: Any) -> Any:
 
 def _read_jsonl(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
     # Twice: which columns there are is known only at the end.
-    columns = list(dict.fromkeys(key for _, _, record in _json_lines(path) if record is not None for key in record))
+    columns = list(
+        dict.fromkeys(key for _, _, record in _json_lines(path) if isinstance(record, dict) for key in record)
+    )
     table = Table(columns, [], [])
     for number, line, record in _json_lines(path):
-        if record is None:
-            table.damaged.append((number, "raden är inte ett JSON-objekt", line))
-            continue
-        table.rows.append([_filled(record.get(c)) for c in columns])
-        table.lines.append(number)
-        if len(table.rows) == size:
+        if isinstance(record, str):
+            table.damaged.append((number, record, _UNDECODED.sub("\ufffd", line)))
+        else:
+            table.rows.append([_filled(record.get(c)) for c in columns])
+            table.lines.append(number)
+        if len(table.rows) + len(table.damaged) >= size:
             yield table
             table = Table(columns, [], [])
     yield table
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
-    """Of each line that is not blank the number, the text and the object, None where it is none."""
+def _json_lines(path: Path) -> Iterator[tuple[int, str, dict[str, Any] | str]]:
+    """Of each line that is not blank the number, the text, and the record or the reason why it is damaged."""
     with _open_text(path, newline="\n") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield number, line.removesuffix("\n"), _json_object(line)
+                yield number, line.rstrip("\r\n"), _json_object(line)
 
 
-def _json_object(line: str) -> dict[str, Any] | None:
+class _RepeatedKeyError(Exception):
+    """Of two values under one name the first would be lost without a word."""
+
+
+def _json_object(line: str) -> dict[str, Any] | str:
+    """The record of a line, or the reason why the line is damaged."""
+    if _UNDECODED.search(line):
+        return _BAD_LETTERS
+    record = None
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_distinct)
         json.dumps(record, ensure_ascii=False).encode()  # Half an emoji (\ud83d alone) could not be written again.
+    except _RepeatedKeyError:
+        return "raden har samma namn två gånger; ta bort det ena"
     except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
+        record = None
+    return record if isinstance(record, dict) else "raden är inte ett JSON-objekt"
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise _RepeatedKeyError
+    return record
 
 
 def _read_parquet(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
@@ -364,9 +404,17 @@ def _read_parquet(path: Path, known_headings: HeadingTest, size: int) -> Iterato
         with pq.ParquetFile(path) as file:
             columns, done = list(file.schema_arrow.names), 0
             for batch in chain(file.iter_batches(size), [None] if not file.metadata.num_rows else []):
-                values = [[_filled(v) for v in column.to_pylist()] for column in batch.columns] if batch else []
+                values = [[_parquet_value(v) for v in c.to_pylist()] for c in batch.columns] if batch else []
                 rows = [list(row) for row in zip(*values, strict=True)]
                 yield Table(list(columns), rows, list(range(done + 1, done + len(rows) + 1)))
                 done += len(rows)
     except (pa.ArrowException, OSError, ValueError):
         raise InputError(f"{path}: filen är inte en hel Parquet-fil; skriv den på nytt.") from None
+
+
+def _parquet_value(value: Any) -> Any:
+    """Bytes as text, for some writers mark no column as text."""
+    if isinstance(value, bytes):
+        with suppress(UnicodeDecodeError):
+            return value.decode()
+    return _filled(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -43,6 +44,7 @@ _MONTHS = (
 )
 _MONTH_NUMBER = {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
 _FIRST_YEAR = 1990
+_EXACT_IN_EXCEL = 10**15
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ def _checked(path: Path, table: Table, taxonomy: Taxonomy, labelled: bool, ids: 
     faults = _Faults(len(fields))
     _check_texts(fields, original, columns, faults)
     _check_ids(fields, columns, faults, ids)
+    if format_of(path) == "excel":
+        _check_rounded_ids(original, columns, faults)
     _check_dates(fields, columns, faults, excel=format_of(path) == "excel")
     if labelled:
         _check_causes(fields, columns, faults, taxonomy)
@@ -147,7 +151,8 @@ def check_unique_ids(many: Sequence[Cases]) -> None:
 
 
 def _fold(cell: Any) -> str:
-    return " ".join(str(cell).casefold().split())
+    """A heading without case, runs of spaces and byte order mark; composed, for a Mac writes å as a and a ring."""
+    return " ".join(unicodedata.normalize("NFC", str(cell)).replace("\ufeff", "").casefold().split())
 
 
 def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
@@ -176,6 +181,9 @@ def _fields(original: pd.DataFrame, columns: dict[str, str], lines: list[int]) -
 
 
 def _as_text(value: Any) -> str:
+    """A whole number without the `.0` that it gets in a column of numbers with gaps."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -246,6 +254,14 @@ def _check_texts(fields: pd.DataFrame, original: pd.DataFrame, columns: dict[str
             faults.add(position, heading, "texten är tom; fyll i klagomålet eller ta bort raden")
         elif isinstance(value, bytes | list | dict):
             faults.add(position, heading, "värdet är inte text; skriv klagomålet som text")
+        elif len(text) <= len(heading) + 2 and _repeats_headings(fields, position, columns):
+            faults.add(position, heading, "rubrikraden står här en gång till; ta bort raden")
+
+
+def _repeats_headings(fields: pd.DataFrame, position: int, columns: dict[str, str]) -> bool:
+    """Whether a row says what its headings say, as where two exports were put together (one alone may be a text)."""
+    cells = [(fields[name].iat[position], heading) for name, heading in columns.items()]
+    return len(cells) > 1 and all(_fold(cell).strip('"') == _fold(heading) for cell, heading in cells)
 
 
 def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: _Earlier) -> None:
@@ -255,6 +271,15 @@ def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, i
             faults.add(position, columns.get("case_id", "case_id"), reason)
         else:
             ids.set(case_id, row)
+
+
+def _check_rounded_ids(original: pd.DataFrame, columns: dict[str, str], faults: _Faults) -> None:
+    """Excel keeps fifteen digits of a number: of a longer one the last are lost, and two ids may have become one."""
+    values = original[columns["case_id"]].tolist() if "case_id" in columns else []
+    for position, value in enumerate(values):
+        if isinstance(value, int | float) and abs(value) >= _EXACT_IN_EXCEL:
+            reason = "ärendenumret har fler än 15 siffror, och Excel har avrundat det; hämta det på nytt som text"
+            faults.add(position, columns["case_id"], reason)
 
 
 def _check_dates(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, excel: bool) -> None:
@@ -275,12 +300,12 @@ def _check_dates(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults,
 def parse_date(value: str, excel: bool = False) -> date | None:
     """A date as Swedes write it (`2020-03-14`, `20200314`, `14/3 2020`, `14.3.2020`, `14 mars 2020`), else None.
 
-    A time of day after the date is passed over. With `excel`, Excel's day number counts as well.
+    A time of day after the date is passed over. With `excel`, Excel's day number (43904 or 43904.5) counts as well.
     A date without a year is None: the month would be a guess.
     """
     value = value.strip().lower()
-    if excel and re.fullmatch(r"[2-6]\d{4}", value):
-        return date(1899, 12, 30) + timedelta(days=int(value))
+    if excel and re.fullmatch(r"[2-6]\d{4}([.]\d+)?", value):
+        return date(1899, 12, 30) + timedelta(days=int(value[:5]))
     value = re.sub(r"(?:[t ]| kl\.?)+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?\s*(z|[+-]\d{2}:?\d{2})?$", "", value)
     if match := re.fullmatch(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})(\d\d)(\d\d)", value):
         return _date(match[1] or match[5], match[3] or match[6], match[4] or match[7])

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-# Signs that UTF-8 was once read as Windows-1252: only such texts are given to ftfy, which is slow.
-_GARBLED = re.compile("[ÃÂâ�]")
+# Signs that UTF-8 was once read as Windows-1252, Mac Roman or DOS: only such texts are given to ftfy, which is slow.
+_GARBLED = re.compile("[ÃÂâ�√├]")
 _SPACES = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 # A mask, a word (with inner hyphen or apostrophe), a run of exclamation or question marks, or a single symbol (emoji).
 _TOKEN = re.compile(r"<[a-zåäö-]+>|[^\W_]+(?:[-'’][^\W_]+)*|[!?]+|[^\w\s]", re.UNICODE)

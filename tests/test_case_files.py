@@ -122,6 +122,34 @@ def test_swedish_text_is_decoded_from_each_encoding(text: str, letter: str, enco
         assert path.read_bytes().decode(encoding_of(path)) == text
 
 
+ODD_LETTERS = "har tecken i en annan teckenkodning än filen; rätta dem eller spara filen som UTF-8"
+
+
+@pytest.mark.parametrize(("ending", "row"), [(".csv", "{};{}"), (".jsonl", '{{"id": "{}", "text": "{}"}}')])
+@pytest.mark.parametrize("spoilt", ["för".encode("cp1252"), "å".encode()[:1], b"\xf0\x9f\x98"])
+def test_letters_of_another_encoding_damage_their_own_rows_alone(
+    ending: str, row: str, spoilt: bytes, tmp_path: Path
+) -> None:
+    lines = [row.format(n, text).encode() for n, text in enumerate(["text", "på väg", "SPOILT", "Ät 😡 gröt"])]
+    lines[0] = b"id;text" if ending == ".csv" else b""
+    lines[2] = lines[2].replace(b"SPOILT", spoilt)
+    table = read(written(tmp_path / f"a{ending}", b"\n".join(lines)))
+    assert [list(map(str, cells)) for cells in table.rows] == [["1", "på väg"], ["3", "Ät 😡 gröt"]]
+    [(number, reason, raw)] = table.damaged
+    assert (number, reason) == (3, ODD_LETTERS)
+    assert raw.replace("\ufffd", "") == row.format(2, spoilt.decode(errors="ignore"))
+
+
+def test_a_byte_that_no_letter_has_damages_its_row_instead_of_being_replaced(tmp_path: Path) -> None:
+    table = read(written(tmp_path / "a.csv", "id;text\n1;på väg\n2;här ".encode("cp1252") + b"\x81\n"))
+    assert (table.rows, table.damaged) == ([["1", "på väg"]], [(3, ODD_LETTERS, "2;här \ufffd")])
+
+
+def test_headings_in_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "id;text;nöjdhet\n".encode("cp1252") + "1;Får vänta på svar;på gång\n".encode())
+    assert refusal(path) == f"rubrikraden {ODD_LETTERS}."
+
+
 def test_csv_is_written_as_utf8_with_a_bom_and_the_delimiter_of_the_input(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_table(frame(text=["hej, då", "å;ä"], amount=[1249.123456, 1e-4], known=[True, False]), path, ",")
@@ -131,7 +159,7 @@ def test_csv_is_written_as_utf8_with_a_bom_and_the_delimiter_of_the_input(tmp_pa
     assert (tmp_path / "a.tsv").read_bytes().decode("utf-8-sig") == "id\ttext\r\n1\ta\r\n"
 
 
-@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
 def test_the_delimiter_is_found_though_the_texts_are_full_of_others(delimiter: str, tmp_path: Path) -> None:
     lines = [["id", "text", "datum"], ["1", '"hej; ni, där\toch ""ni"""', "2020-03-14"]]
     table = read(written(tmp_path / "a.csv", "\n".join(map(delimiter.join, lines))))
@@ -140,8 +168,9 @@ def test_the_delimiter_is_found_though_the_texts_are_full_of_others(delimiter: s
 
 
 @pytest.mark.parametrize(("first", "delimiter"), [("sep=;", ";"), ('"sep=,"', ","), ("sep=\t", "\t"), ("SEP=|", "|")])
-def test_the_first_line_of_excel_names_the_delimiter(first: str, delimiter: str, tmp_path: Path) -> None:
-    content = f"\ufeff{first}\r\nid{delimiter}text\r\n1{delimiter}hej\r\n"
+@pytest.mark.parametrize("newline", ["\r\n", "\n", "\r"])
+def test_the_first_line_of_excel_names_the_delimiter(first: str, delimiter: str, newline: str, tmp_path: Path) -> None:
+    content = "\ufeff" + "".join(line + newline for line in (first, f"id{delimiter}text", f"1{delimiter}hej"))
     table = read(written(tmp_path / "a.csv", content))
     assert (table.columns, table.rows, table.lines) == (["id", "text"], [["1", "hej"]], [2])
 
@@ -151,18 +180,32 @@ def test_rows_that_excel_emptied_are_no_rows_and_the_others_keep_their_numbers(t
     assert (table.rows, table.lines, table.damaged) == ([["1", "hej"], ["2", "då"]], [4, 7], [])
 
 
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+def test_an_emptied_row_above_the_headings_does_not_hide_the_delimiter(delimiter: str, tmp_path: Path) -> None:
+    table = read(written(tmp_path / "a.csv", f"{delimiter}\nid{delimiter}text\n1{delimiter}hej\n"))
+    assert (table.columns, table.rows, table.lines) == (["id", "text"], [["1", "hej"]], [3])
+
+
 def test_a_row_with_an_unquoted_delimiter_is_damaged_and_shifts_no_column(tmp_path: Path) -> None:
-    table = read(written(tmp_path / "a.csv", f"id;text;datum\n1;{SECRET}; igen;2020-03-14\n2;ok;2020-03-14\n"))
+    row = f'1;"{SECRET}"; "" igen;2020-03-14  '
+    table = read(written(tmp_path / "a.csv", f"id;text;datum\n{row}\n2;ok;2020-03-14\n"))
     assert table.rows == [["2", "ok", "2020-03-14"]]
     reason = "4 fält, rubrikraden har 3; sätt citattecken om text med ';'"
-    assert table.damaged == [(2, reason, f"1;{SECRET}; igen;2020-03-14")]
+    assert table.damaged == [(2, reason, row)]
+
+
+def test_a_row_that_was_cut_off_is_told_from_one_that_has_too_much(tmp_path: Path) -> None:
+    table = read(written(tmp_path / "a.csv", f'id;text;datum\n1;ok;2020-03-14\n2;"{SECRET}"'))
+    assert [row[0] for row in table.rows] == ["1"]
+    reason = "2 fält, rubrikraden har 3; raden är avhuggen eller bruten, exportera den på nytt"
+    assert table.damaged == [(3, reason, f'2;"{SECRET}"')]
 
 
 def test_a_misplaced_quotation_mark_damages_its_own_row_alone(tmp_path: Path) -> None:
-    table = read(written(tmp_path / "a.csv", 'id;text\n1;sid\u2028brytning\x0b\n2;"Hej "kära" ni"\n3;ok\n'))
+    table = read(written(tmp_path / "a.csv", 'id;text\n1;sid\u2028brytning\x0b\n2;"Hej "kära" ni"  \n3;ok\n'))
     assert table.rows == [["1", "sid\u2028brytning\x0b"], ["3", "ok"]]
     reason = "citattecken på fel plats; dubbla citattecken som hör till texten"
-    assert table.damaged == [(3, reason, '2;"Hej "kära" ni"')]
+    assert table.damaged == [(3, reason, '2;"Hej "kära" ni"  ')]
 
 
 def test_an_unclosed_quotation_mark_is_taken_for_a_file_cut_off(tmp_path: Path) -> None:
@@ -202,6 +245,17 @@ def test_titles_above_the_headings_and_other_sheets_are_passed_over(tmp_path: Pa
     assert (table.rows, table.lines) == ([["0012", "hej", 1249], ["2", "då", 1.5]], [4, 6])
 
 
+def test_of_two_rows_of_headings_the_lower_one_names_the_columns(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["Ärende", "Klagomål", "", ""], ["Id", "Text", "Betyg", 2020], ["1", "hej", "5", 3]]
+    table = read(workbook(tmp_path / "a.xlsx", A=rows))
+    assert (table.columns, table.rows) == (["Id", "Text", "Betyg", "2020"], [["1", "hej", "5", 3]])
+
+
+def test_a_complaint_that_says_no_more_than_its_heading_is_no_second_heading(tmp_path: Path) -> None:
+    table = read(workbook(tmp_path / "a.xlsx", A=[["Text"], ["text"], ["hej"]]))
+    assert table.rows == [["text"], ["hej"]]
+
+
 def test_midnight_is_read_as_a_date_and_a_time_of_day_is_kept(tmp_path: Path) -> None:
     later = datetime(2020, 3, 14, 10, 15)
     write_table(frame(text=["a", "b"], datum=[datetime(2020, 3, 14), later]), tmp_path / "a.xlsx")
@@ -210,7 +264,20 @@ def test_midnight_is_read_as_a_date_and_a_time_of_day_is_kept(tmp_path: Path) ->
 
 def test_a_workbook_with_two_sheets_of_complaints_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", A=[["text"], [SECRET]], B=[["text"], [SECRET]])
-    assert refusal(path) == "2 blad har klagomål; lägg varje blad i en egen fil."
+    assert refusal(path) == "2 blad har klagomål (A, B); lägg varje blad i en egen fil."
+    book = openpyxl.load_workbook(path)
+    book["B"].sheet_state = "veryHidden"
+    book.save(path)
+    assert refusal(path) == "2 blad har klagomål (A, B som är dolt); lägg varje blad i en egen fil."
+
+
+def test_hidden_and_filtered_rows_and_columns_are_read_as_all_others(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", A=[["id", "text"], ["1", "a"], ["2", "b"], ["3", "c"]])
+    book = openpyxl.load_workbook(path)
+    book["A"].auto_filter.ref = "A1:B4"
+    book["A"].row_dimensions[3].hidden = book["A"].column_dimensions["A"].hidden = True
+    book.save(path)
+    assert read(path).rows == [["1", "a"], ["2", "b"], ["3", "c"]]
 
 
 def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -268,6 +335,14 @@ def test_a_line_that_is_no_json_object_is_damaged_and_the_others_are_read(tmp_pa
     assert table.damaged == [(number, reason, line) for number, line in enumerate(bad, 3)]
 
 
+def test_a_line_that_says_two_things_under_one_name_is_damaged(tmp_path: Path) -> None:
+    bad = ['{"text": "ett", "text": "två"}', '{"text": "a", "x": [{"y": 1, "y": 1}]}']
+    table = read(written(tmp_path / "a.jsonl", "\r\n".join(['{"text": "hej"}', *bad, ""])))
+    assert table.rows == [["hej"]]
+    reason = "raden har samma namn två gånger; ta bort det ena"
+    assert table.damaged == [(number, reason, line) for number, line in enumerate(bad, 2)]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_utf16_cut_in_the_middle_of_a_character_is_refused(ending: str, tmp_path: Path) -> None:
     path = written(tmp_path / f"a{ending}", "text\nhej".encode("utf-16") + b"\0")
@@ -281,6 +356,13 @@ def test_a_truncated_or_wrongly_encoded_parquet_file_is_refused(tmp_path: Path) 
     pq.write_table(pa.table({"text": foreign}), tmp_path / "b.parquet")
     for path in (written(tmp_path / "a.parquet", whole[: len(whole) // 2]), tmp_path / "b.parquet"):
         assert refusal(path) == "filen är inte en hel Parquet-fil; skriv den på nytt."
+
+
+def test_parquet_of_writers_that_mark_no_text_or_repeat_a_name_is_read(tmp_path: Path) -> None:
+    columns = [pa.array(["på väg".encode(), b"\xe5"]), pa.array([7.5, None]), pa.array([0.5, 2.0])]
+    pq.write_table(pa.table(columns, names=["text", "id", "id"]), tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet")
+    assert (table.columns, table.rows) == (["text", "id", "id (2)"], [["på väg", 7.5, 0.5], [b"\xe5", "", 2.0]])
 
 
 # --- files -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,28 @@ def test_a_case_id_that_stands_in_two_files_is_refused_with_both_named(tmp_path:
     )
 
 
+def test_an_id_that_excel_has_rounded_is_rejected_and_one_written_as_text_is_not(
+    tmp_path: Path, taxonomy: Taxonomy
+) -> None:
+    ids: list[object] = [12345678901234567, 12345678901234568, 999_999_999_999_999, "12345678901234567"]
+    with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_column(0, 0, ["id", *ids])
+        sheet.write_column(0, 1, ["text", *"abcd"])
+    cases = read_cases(tmp_path / "a.xlsx", taxonomy)
+    assert list(cases.fields["case_id"]) == ["999999999999999", "12345678901234567"]
+    rounded = "ärendenumret har fler än 15 siffror, och Excel har avrundat det; hämta det på nytt som text"
+    assert [(row, column) for row, column, _ in reasons(cases)] == [(2, "id"), (3, "id")]
+    assert all(rounded in reason for *_, reason in reasons(cases))
+
+
+def test_an_id_among_numbers_with_gaps_is_the_same_id_as_elsewhere(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    pd.DataFrame({"id": [7, None, 10**15], "text": ["a", "b", "c"]}).to_parquet(tmp_path / "a.parquet")
+    cases = read_cases(tmp_path / "a.parquet", taxonomy)
+    assert list(cases.fields["case_id"])[::2] == ["7", "1000000000000000"]
+    assert list(cases.original["id"])[::2] == [7.0, 1e15]
+
+
 # --- columns -----------------------------------------------------------------------------------------------------
 
 
@@ -147,7 +170,14 @@ def test_a_file_without_the_columns_it_needs_is_refused(
 
 @pytest.mark.parametrize(
     ("row", "count"),
-    [(["Ärende", " KLAGOMÅL ", "Pris"], 2), (["id", "case_id", "text"], 2), (["id", "datum"], 0), (["hej text"], 0)],
+    [
+        (["Ärende", " KLAGOMÅL ", "Pris"], 2),
+        (["id", "case_id", "text"], 2),
+        (["id", "datum"], 0),
+        (["hej text"], 0),
+        (["a\u0308rende", "klagoma\u030al"], 2),
+        (["\ufefftext"], 1),
+    ],
 )
 def test_headings_are_known_in_any_case_where_one_is_the_texts(row: list[str], count: int) -> None:
     assert known_headings(row) == count
@@ -200,6 +230,19 @@ def test_a_damaged_row_stands_whole_among_the_rejected_in_the_order_of_the_file(
     assert not any(SECRET in reason for *_, reason in reasons(cases))
 
 
+def test_headings_that_stand_once_more_among_the_rows_are_no_complaint(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    path = case_file(
+        tmp_path / "a.csv", "id;Klagomål;datum", "1;Klagomål;", "\ufeffID;klagomål;Datum", "2;hej;", "text;text;"
+    )
+    cases = read_cases(path, taxonomy)
+    assert cases.texts == ["Klagomål", "hej", "text"]
+    number, column, reason = reasons(cases)[0]
+    assert (number, column) == (3, "Klagomål, datum")
+    assert reason.startswith("rubrikraden står här en gång till; ta bort raden; ")
+    alone = read_cases(case_file(tmp_path / "b.csv", "text", "Text"), taxonomy)
+    assert alone.texts == ["Text"]
+
+
 def test_rejected_rows_that_were_mended_can_be_read_again(tmp_path: Path, taxonomy: Taxonomy) -> None:
     write_table(read_cases(case_file(tmp_path / "a.csv", "id;text", "1;", "2;"), taxonomy).rejected, tmp_path / "b.csv")
     mended = (tmp_path / "b.csv").read_text("utf-8-sig").splitlines()
@@ -249,6 +292,7 @@ def test_a_date_is_read_as_swedes_write_it(written: str) -> None:
 def test_ordinals_of_both_kinds_and_excels_day_numbers_are_dates() -> None:
     assert parse_date("1:a maj 2020") == date(2020, 5, 1)
     assert parse_date("43904", excel=True) == date(2020, 3, 14)
+    assert parse_date("43904.99", excel=True) == date(2020, 3, 14)
 
 
 @pytest.mark.parametrize("written", ["14/3", "14 mars", "2020-13-01", "31/2 2020", "43904", "14 foo 2020", "03142020"])

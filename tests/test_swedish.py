@@ -14,13 +14,26 @@ from nollclassify.swedish import content_words, looks_foreign, repair, signs, sp
 
 
 @pytest.mark.parametrize("text", ["före", "Påminnelseavgift på 60 kr", "Ärendet är åtgärdat", "få hjälp – nu…"])
-def test_letters_garbled_by_the_wrong_encoding_are_restored(text: str) -> None:
-    assert repair(text.encode().decode("cp1252")) == text
+@pytest.mark.parametrize("page", ["cp1252", "latin-1", "mac_roman"])
+def test_letters_garbled_by_the_wrong_encoding_are_restored(text: str, page: str) -> None:
+    assert repair(text.encode().decode(page)) == text
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzåäöÅÄÖé ,.!?0123456789\n"))
 def test_clean_swedish_is_not_touched(text: str) -> None:
     assert repair(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["Crème brûlée på Château, â la carte", "roten ur √9 är 3", "São Paulo", "5 m² à 199 €"]
+)
+def test_clean_text_with_the_signs_of_garbled_text_is_not_touched(text: str) -> None:
+    assert repair(text) == text
+
+
+def test_letters_garbled_by_dos_are_restored_where_there_are_several() -> None:
+    text = "Påminnelseavgiften kom före skorna"
+    assert repair(text.encode().decode("cp437")) == text
 
 
 def test_letters_are_composed_and_invisible_signs_removed() -> None:
