@@ -310,7 +310,7 @@ ID_COLUMNS: dict[str, tuple[pa.DataType, list[Any], list[str]]] = {
     "nulls": (pa.string(), ["a", None, "c", None, "007", "NaN"], ["a", "", "c", "", "007", "NaN"]),
     "bytes": (pa.binary(), [b"a", b"\xc3\xa5", b"c", b"00", b"007", b"NaN"], ["a", "å", "c", "00", "007", "NaN"]),
     "date": (pa.date32(), [date(2020, 3, n) for n in range(1, 7)], [f"2020-03-0{n}" for n in range(1, 7)]),
-    "float": (pa.float64(), [1.0, 2.0, 3.5, None, float("nan"), 6.0], ["1", "2", "3.5", "", "", "6"]),
+    "float": (pa.float64(), [1.0, 2.0, 3.5, None, float("nan"), 6.0], ["1.0", "2.0", "3.5", "", "", "6.0"]),
 }
 
 

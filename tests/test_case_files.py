@@ -150,6 +150,18 @@ def test_headings_in_another_encoding_are_refused(tmp_path: Path) -> None:
     assert refusal(path) == f"rubrikraden {ODD_LETTERS}."
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        *(("inte för priset", "cp850"), ("knappen den KÖPTE", "mac_roman")),
+        *(("dyrt: 199 € …", "cp1252"), ("”Hej” sade ni…", "cp1252"), ("Är arg", "mac_roman")),
+    ],
+)
+def test_a_single_letter_tells_the_code_page_by_where_it_stands(text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    assert text.encode(encoding).decode(encoding_of(tmp_path / "a.csv")) == text
+
+
 def test_csv_is_written_as_utf8_with_a_bom_and_the_delimiter_of_the_input(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_table(frame(text=["hej, då", "å;ä"], amount=[1249.123456, 1e-4], known=[True, False]), path, ",")
