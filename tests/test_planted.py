@@ -79,8 +79,8 @@ def test_numbers_that_are_nobodys_are_left_alone() -> None:
 
 
 DULL = """1|0|4|46|07|0 7 |1 1 1 |1-|se45|+46 |(0|4111 1111 |4111-1111/|811218|8112182385|1 249 kr |a@|a@a.|a.a
-|a punkt a |a . se |snabel-a |konto 1 |konto och i |clearing 1234 |pg 1, |Mvh A |mvh, a |/A |.//|A. 
-|12 34 56-|1234 123 123 |\u200b1|１"""
+|a punkt a |a . se |snabel-a |konto 1 |konto och i |clearing 1234 |pg 1, |Mvh A |mvh, a |/A |.//
+|A. |12 34 56-|1234 123 123 |\u200b1|１"""
 
 
 @pytest.mark.parametrize("piece", DULL.replace("\n", "").split("|"))
