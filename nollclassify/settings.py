@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from nollclassify.errors import SettingsError
+from nollclassify.toml_text import parse_toml
 
 SETTINGS_FILE = "nollclassify.toml"
 # The smallest and the largest value that makes sense.
@@ -66,8 +66,10 @@ def load_settings(path: Path | None = None) -> Settings:
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file}: filen går inte att läsa ({error.strerror}); ange en annan.") from None
+    except ValueError as error:
         raise SettingsError(f"{file}: filen är inte giltig TOML ({error}); rätta raden och försök igen.") from None
 
 

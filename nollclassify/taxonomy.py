@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date
@@ -13,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from nollclassify.errors import SettingsError
+from nollclassify.toml_text import parse_toml
 
 OTHER = "other"
 OTHER_NAME_SV = "Övrigt"
 _ID = re.compile(r"[a-z][a-z0-9_]{1,49}")
+# Written to a terminal, they are commands to it.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Spellings with which people say that no cause fits.
 _OTHER_SPELLINGS = {"other", "övrigt", "ovrigt", "ingen", "none"}
 
@@ -112,8 +114,8 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
 def parse_taxonomy(source: str, name: str = "taxonomy.toml") -> Taxonomy:
     """Make a taxonomy of TOML text; errors as `load_taxonomy`."""
     try:
-        tree = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+        tree = parse_toml(source)
+    except ValueError as error:
         raise SettingsError(f"{name}: filen är inte giltig TOML ({error}); rätta raden.") from None
     version = tree.get("version")
     if not isinstance(version, str) or not version:
@@ -149,8 +151,8 @@ def _fits(value: Any, wanted: str) -> bool:
     if wanted == "date":
         return type(value) is date
     if wanted == "str":
-        return isinstance(value, str) and bool(value.strip())
-    return isinstance(value, list) and all(isinstance(part, str) and part.strip() for part in value)
+        return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
+    return isinstance(value, list) and all(_fits(part, "str") for part in value)
 
 
 def _check_causes(causes: Iterable[Cause], name: str) -> None:

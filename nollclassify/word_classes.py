@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nollclassify.errors import SettingsError
+from nollclassify.toml_text import parse_toml
 
 _NO_DOTS = str.maketrans("åäö", "aao")
 _LONG_ENOUGH = 4
@@ -77,13 +77,15 @@ def load_word_classes(path: Path | None = None) -> WordClasses:
     """
     source = path or files("nollclassify") / "data" / "word_classes.toml"
     try:
-        return word_classes(tomllib.loads(source.read_text(encoding="utf-8").removeprefix("\ufeff")))
+        table = parse_toml(source.read_text(encoding="utf-8").removeprefix("\ufeff"))
     except OSError:
         raise SettingsError(f"{source}: ordklassfilen går inte att läsa; ange en fil som finns.") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{source}: ordklassfilen är inte UTF-8; spara den som UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError(f"{source}: filen är inte giltig TOML ({error}); rätta raden.") from None
+    try:
+        return word_classes(table)
     except ValueError as error:
         raise SettingsError(f"{source}: {error}") from None
 

@@ -151,8 +151,12 @@ def _readings(ledger: Ledger, settings: Settings) -> dict[str, tuple[float, floa
         return {}
     if set(ledger.cases["model_version"]) - {""} != {manifest.get("model_version")}:
         return {}
-    scores = manifest.get("scores", {}).get("causes", [])
-    return {row["cause"]: (float(row["recall"]), float(row["precision"])) for row in scores}
+    try:
+        scores = manifest["scores"]["causes"]
+        known = [row for row in scores if row["recall"] is not None and row["precision"] is not None]
+        return {row["cause"]: (float(row["recall"]), float(row["precision"])) for row in known}
+    except (LookupError, TypeError, ValueError):  # Somebody has changed the manifest.
+        return {}
 
 
 def _notes(ledger: Ledger, audit: Audit | None, t: Language) -> list[str]:
