@@ -10,18 +10,17 @@ import csv
 import io
 import json
 import re
-import zipfile
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from nollclassify.errors import InputError
+from nollclassify.workbook_guard import check_workbook
 
 ENDINGS = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
@@ -29,11 +28,6 @@ ENDINGS = {
     **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".parquet": "parquet",
 }
-# A workbook that unpacks to more than this is not a month's complaints (4 MB can hide 1 GB).
-UNPACKED_LIMIT = 400_000_000
-# Nor is a sheet with more cells than this; a single stray cell in the far corner makes 17 billion.
-SHEET_CELL_LIMIT = 50_000_000
-_DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 # Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
 HEADING_ROWS = 15
 # How Excel is told of the delimiter; an old Mac ends the line with \r alone.
@@ -265,12 +259,12 @@ def _add_csv_row(table: Table, number: int, row: list[str], lines: Sequence[str]
 
 def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
     try:
-        too_large = _is_too_large(path)
-        sheets = {} if too_large else _sheets(path)
-    except Exception:  # A damaged archive makes zipfile and calamine raise errors of many kinds.
+        check_workbook(path)
+        sheets = _sheets(path)
+    except (InputError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # A damaged archive makes zipfile and calamine raise errors of many kinds, panics too.
         raise InputError(f"{path}: arbetsboken går inte att läsa; öppna den i Excel och spara om den.") from None
-    if too_large:
-        raise InputError(f"{path}: arbetsboken packas upp till för mycket data; dela den eller spara som CSV.")
     found = {name: at for name, rows in sheets.items() if (at := _heading_row(rows, known_headings)) is not None}
     if len(found) > 1:
         names = ", ".join(found)
@@ -294,25 +288,6 @@ def _sheets(path: Path) -> dict[str, list[list[Any]]]:
     tabs = [sheet for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
     names = {s.name: s.name if str(s.visible).endswith(".Visible") else f"{s.name} som är dolt" for s in tabs}
     return {told: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name, told in names.items()}
-
-
-def _is_too_large(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > UNPACKED_LIMIT:
-            return True
-        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")]
-        return any(_cell_count(archive, name) > SHEET_CELL_LIMIT for name in sheets)
-
-
-def _cell_count(archive: zipfile.ZipFile, sheet: str) -> int:
-    """The cells of a sheet's rectangle, as its head declares it; 0 where it declares none."""
-    with archive.open(sheet) as file:
-        declared = _DIMENSION.search(file.read(4_000))
-    if not declared:
-        return 0
-    return reduce(lambda columns, letter: columns * 26 + letter - 64, declared[1], 0) * int(declared[2])
 
 
 def _heading_row(rows: list[list[Any]], known_headings: HeadingTest) -> int | None:

@@ -318,7 +318,10 @@ def test_a_stray_cell_in_the_far_corner_is_refused_before_it_fills_the_memory(tm
     path = tmp_path / "a.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
         book.add_worksheet().write_string(EXCEL_ROW_LIMIT - 1, 16_383, "x")
-    assert refusal(path) == TOO_LARGE
+    assert refusal(path) == (
+        "ett blad har en ifylld cell långt utanför tabellen, rad 1048576 eller kolumn 16384 är den yttersta; "
+        "ta bort den eller spara som CSV."
+    )
 
 
 def test_a_text_too_long_for_a_cell_leaves_the_old_file_and_no_stray_one(tmp_path: Path) -> None:
