@@ -24,11 +24,10 @@ import math
 import re
 import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,7 +37,9 @@ from typing import Any
 import numpy as np
 
 from nollclassify.array_files import Wanted, check, read_arrays, read_plain
+from nollclassify.atomic import reason
 from nollclassify.errors import ModelError, SettingsError
+from nollclassify.folders import replacing_folder, settle, until_steady
 from nollclassify.gate import HeldOut
 from nollclassify.model import PRECISIONS, CauseModel
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
@@ -130,26 +131,38 @@ def save_model(
     Raises:
         ModelError: the place cannot be written to.
     """
-    manifest: dict[str, Any] = {}
-
-    def fill(new: Path) -> None:
+    with _replacing(directory) as new:
         _write_parts(new, model, taxonomy, held_out)
-        manifest.update(_manifest(new, model, taxonomy, details))
+        manifest = _manifest(new, model, taxonomy, details)
         (new / MANIFEST).write_text(_json(manifest), encoding="utf-8")
-
-    _replace(directory, fill)
     return StoredModel(model, taxonomy, held_out, manifest)
+
+
+def write_model(directory: Path, stored: StoredModel) -> None:
+    """Write a model once more, with the manifest that it has, to a new directory that nobody else knows."""
+    directory.mkdir()
+    _write_parts(directory, stored.model, stored.taxonomy, stored.held_out)
+    (directory / MANIFEST).write_text(_json(stored.manifest), encoding="utf-8")
+
+
+@contextmanager
+def copying_model(source: Path, target: Path) -> Iterator[None]:
+    """Copy a model directory beside `target` and verify it; when the block ends well, the copy takes `target`'s place.
+
+    So that what the block does, and what can go wrong with the disk, come in the right order.
+    """
+    load_model(source)
+    with _replacing(target) as new:
+        for name in (*_FILES, MANIFEST):
+            shutil.copyfile(source / name, new / name)
+        load_model(new)
+        yield
 
 
 def copy_model(source: Path, target: Path) -> None:
     """Verify a model directory and put a copy in `target`'s place."""
-    load_model(source)
-
-    def copy(new: Path) -> None:
-        for name in (*_FILES, MANIFEST):
-            shutil.copyfile(source / name, new / name)
-
-    _replace(target, copy)
+    with copying_model(source, target):
+        pass
 
 
 def check_place(directory: Path) -> None:
@@ -162,34 +175,17 @@ def _holds_something_else(directory: Path) -> bool:
     return any(directory.iterdir()) and not (directory / MANIFEST).exists()
 
 
-def _replace(directory: Path, fill: Callable[[Path], None]) -> None:
-    check_place(directory)
+@contextmanager
+def _replacing(directory: Path) -> Iterator[Path]:
+    """Give a new directory; when the block ends well it takes `directory`'s place. ModelError."""
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        new.chmod(0o755)
-        try:
-            fill(new)
-            _put(new, directory)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+        settle(directory)
+        check_place(directory)
+        with replacing_folder(directory) as new:
+            yield new
     except OSError as error:
-        raise ModelError(f"{directory}: modellen kan inte sparas ({error.strerror}); välj en annan mapp.") from None
-
-
-def _put(new: Path, directory: Path) -> None:
-    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
-    try:
-        if directory.exists():
-            directory.rename(old / "model")
-        try:
-            new.rename(directory)
-        except OSError:
-            if (old / "model").exists():
-                (old / "model").rename(directory)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        raise ModelError(f"{directory}: modellen kan inte sparas ({reason(error)}); välj en annan mapp.") from None
 
 
 def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_out: HeldOut) -> None:
@@ -254,6 +250,10 @@ def load_model(directory: Path) -> StoredModel:
     Raises:
         ModelError: it is missing, is not a model directory, has another format, or was cut off or changed.
     """
+    return until_steady(directory, lambda: _load(directory), ModelError)
+
+
+def _load(directory: Path) -> StoredModel:
     manifest = read_manifest(directory)
     try:
         content = {name: _verified(directory, name, manifest["files"][name]) for name in _FILES}
