@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
+import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from nollclassify.errors import TrackingError
+from nollclassify.errors import ModelError, TrackingError
 from nollclassify.gate import Decision
-from nollclassify.model_store import MANIFEST, StoredModel, load_model
+from nollclassify.model_store import MANIFEST, StoredModel, copy_model, load_model, write_model
+from nollclassify.processes import is_gone, mark
 from nollclassify.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +33,15 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DATABASE, ARTEFACTS = "mlflow.db", "mlartifacts"
+# Tells which process a run belongs to.
+PROCESS = "process"
+# Where MLflow writes down where artefacts lie, always from the root of the disk.
+_ADDRESSES = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+}
 _SERVED_LIBRARIES = ("nollclassify", "mlflow", "numpy", "scipy", "pandas", "ftfy", "phonenumbers", "personnummer")
 
 
@@ -74,31 +87,47 @@ class Tracking:
         self.uri = _address("MLFLOW_TRACKING_URI", f"sqlite:///{Path(DATABASE).absolute()}")
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(_address("MLFLOW_REGISTRY_URI", self.uri))
+        self._database = _database(self.uri)
+        self._lock: AbstractContextManager[Any] = nullcontext()
         with _clear_errors(self.uri):
-            self._client = mlflow.MlflowClient()
-            self._experiment = self._open_experiment()
+            if self._database:
+                self._lock = FileLock(str(self._database.with_suffix(".lock")))
+            # Two first starts at once on a store that does not exist yet: one of them dies. So one after the other.
+            with self._lock:
+                if self._database:
+                    _follow(self._database)
+                self._client = mlflow.MlflowClient()
+                self._experiment = self._find_or_create()
+            self._end_dead_runs()
 
     @property
     def client(self) -> MlflowClient:
         return self._client
 
-    def _open_experiment(self) -> str:
-        if not self.uri.startswith("sqlite"):
-            return self._find_or_create(None)
-        # Two first starts at once on a store that does not exist yet: one of them dies. So one after the other.
-        database = Path(self.uri.split("///", 1)[1])
-        with FileLock(str(database.with_suffix(".lock"))):
-            return self._find_or_create((database.parent / ARTEFACTS).absolute().as_uri())
+    def alone(self) -> AbstractContextManager[Any]:
+        """While this is held, no other process chooses a champion; a store on a server is not locked."""
+        return self._lock
 
-    def _find_or_create(self, location: str | None) -> str:
+    def _find_or_create(self) -> str:
         found = self._client.get_experiment_by_name(self.settings.experiment)
         if found is not None:
             return str(found.experiment_id)
+        location = None
+        if self._database:
+            artefacts = self._database.parent / ARTEFACTS
+            artefacts.mkdir(exist_ok=True)
+            location = artefacts.as_uri()
         return str(self._client.create_experiment(self.settings.experiment, artifact_location=location))
+
+    def _end_dead_runs(self) -> None:
+        """A run whose process was killed says RUNNING until somebody else says otherwise."""
+        for run in self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'"):
+            if is_gone(run.data.tags.get(PROCESS, ""), time.time() - run.info.start_time / 1000):
+                self._client.set_terminated(run.info.run_id, "KILLED")
 
     def record(
         self,
-        directory: Path,
+        stored: StoredModel,
         params: dict[str, Any],
         metrics: dict[str, float],
         reports: dict[str, dict[str, Any]],
@@ -106,7 +135,7 @@ class Tracking:
         """Record a finished training: parameters, metrics, reports, taxonomy, and the model as a pyfunc.
 
         Args:
-            directory: the model directory.
+            stored: the model.
             params, metrics: plain values.
             reports: file name -> what the JSON file holds; figures only.
 
@@ -115,19 +144,23 @@ class Tracking:
         """
         import mlflow
 
-        stored = load_model(directory)
+        name, tags = f"train-{stored.version}", {PROCESS: mark(), "model_version": stored.version}
         with (
             _clear_errors(self.uri),
-            mlflow.start_run(experiment_id=self._experiment, run_name=f"train-{stored.version}") as run,
+            # A directory of its own, for another training may replace the directory that this one has just written.
+            tempfile.TemporaryDirectory(prefix="nollclassify-") as own,
+            mlflow.start_run(experiment_id=self._experiment, run_name=name, tags=tags) as run,
         ):
-            mlflow.set_tags({"model_version": stored.version, "taxonomy_version": stored.taxonomy.version})
+            mlflow.set_tag("taxonomy_version", stored.taxonomy.version)
             mlflow.log_params(params)
             mlflow.log_metrics(metrics)
             mlflow.log_text(stored.taxonomy.source, "taxonomy.toml")
             for name, content in reports.items():
                 mlflow.log_dict(content, name)
-            uri = self._log_model(directory, stored)
-            number = self._register(uri, stored)
+            write_model(Path(own) / "model", stored)
+            uri = self._log_model(Path(own) / "model", stored)
+            with self._lock:
+                number = self._register(uri, stored)
         return str(run.info.run_id), number
 
     def _log_model(self, directory: Path, stored: StoredModel) -> str:
@@ -179,6 +212,29 @@ class Tracking:
             found = self._client.get_model_version(name, number)
         return Registered(number, str(found.run_id), load_model(self.fetch(f"models:/{name}/{number}")))
 
+    def settle_champion(self) -> None:
+        """Put the registry's champion in the champion's directory where that holds another registered model, or none.
+
+        So that a promotion that was killed half way is carried through: the registry is the truth. A model that it
+        does not know was put in the directory by hand, and stays.
+        """
+        number, place = self.version_of(CHAMPION), Path(self.settings.champion)
+        if number is None:
+            return
+        name = self.settings.registered_model
+        try:
+            here = load_model(place).version
+        except ModelError:
+            if place.exists():
+                return
+            here = ""
+        with _clear_errors(self.uri):
+            versions = {
+                v.version: v.tags.get("model_version") for v in self._client.search_model_versions(f"name='{name}'")
+            }
+        if here != versions.get(number) and (not here or here in versions.values()):
+            copy_model(self.fetch(f"models:/{name}/{number}"), place)
+
     def fetch(self, model_uri: str) -> Path:
         """The model directory behind `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
         import mlflow
@@ -216,6 +272,37 @@ def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:
     return ModelSignature(Schema([text]), Schema([*first, *probabilities, *middle, *last]))
 
 
+def _database(uri: str) -> Path | None:
+    """The file of an SQLite store, None of any other."""
+    scheme, _, rest = uri.partition(":///")
+    return Path(rest.partition("?")[0]).absolute() if scheme.startswith("sqlite") and rest else None
+
+
+def _follow(database: Path) -> None:
+    """Rewrite the addresses of artefacts in a store that was moved or copied together with its artefacts."""
+    here = database.parent / ARTEFACTS
+    if not database.is_file() or not here.is_dir():
+        return
+    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables.issuperset(_ADDRESSES):
+            return
+        for (root,) in connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall():
+            if root and root.startswith("file:") and root.endswith(f"/{ARTEFACTS}") and root != here.as_uri():
+                _rewrite(connection, root, here.as_uri())
+
+
+def _rewrite(connection: sqlite3.Connection, old: str, new: str) -> None:
+    for table, columns in _ADDRESSES.items():
+        for column in columns:
+            # The names are ours, no user's.
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, length(?) + 1) "
+                f"WHERE {column} = ? OR substr({column}, 1, length(?) + 1) = ? || '/'",
+                (new, old, old, old, old),
+            )
+
+
 @contextmanager
 def _clear_errors(uri: str, what: str = "") -> Iterator[None]:
     """Turn the store's own errors, which are long and name internals, into one sentence."""
@@ -224,6 +311,6 @@ def _clear_errors(uri: str, what: str = "") -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         sentence = what or f"MLflow-lagret svarar inte som väntat ({type(error).__name__})"
         raise TrackingError(f"{uri}: {sentence}; kontrollera MLFLOW_TRACKING_URI och namnet.") from error

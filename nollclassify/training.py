@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,13 @@ from nollclassify.classifier import CANDIDATES, Candidate, ComplaintClassifier, 
 from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.evaluation import Scores, groups, indicator, score, text_digest
 from nollclassify.gate import Decision, GateRule, HeldOut, gate
-from nollclassify.model_store import StoredModel, check_place, copy_model, save_model
+from nollclassify.model_store import StoredModel, check_place, copying_model, save_model
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.word_classes import load_word_classes
+
+if TYPE_CHECKING:
+    from nollclassify.tracking import Tracking
 
 Progress = Callable[[str], None]
 MIN_EXAMPLES = 10
@@ -103,7 +106,7 @@ def train(
     if register:
         progress("skriver körningen till MLflow")
         metrics = _metrics(scores, folds, data, held_out) | {"training_seconds": seconds}
-        run_id, number, decision = _register(Path(output), stored, data, scores, metrics, settings)
+        run_id, number, decision = _register(stored, data, scores, metrics, settings)
     return Training(Path(output), stored, scores, decision, run_id, number, data.rejected)
 
 
@@ -284,7 +287,6 @@ def _metrics(scores: Scores, folds: np.ndarray, data: TrainingData, held_out: He
 
 
 def _register(
-    directory: Path,
     stored: StoredModel,
     data: TrainingData,
     scores: Scores,
@@ -302,11 +304,14 @@ def _register(
     # By number: a file's name may hold what MLflow refuses in a parameter's.
     params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
     reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
-    run_id, number = tracking.record(directory, params, metrics, reports)
-    champion = tracking.version_of(CHAMPION)
-    theirs = _champion_on(data, tracking.registered(champion).stored) if champion else None
-    decision = gate(stored.held_out, theirs, _rule(settings))
-    _apply(tracking, number, directory, decision, decision.passed, decision.reason, settings)
+    run_id, number = tracking.record(stored, params, metrics, reports)
+    # Of two trainings that end at once, the second is compared with the first.
+    with tracking.alone():
+        tracking.settle_champion()
+        champion = tracking.version_of(CHAMPION)
+        theirs = _champion_on(data, tracking.registered(champion).stored) if champion else None
+        decision = gate(stored.held_out, theirs, _rule(settings))
+        _apply(tracking, number, decision, decision.passed, decision.reason, settings)
     return run_id, number, decision
 
 
@@ -366,20 +371,24 @@ def promote(version: str | int, reason: str = "", force: bool = False, settings:
         raise NollclassifyError("--force kräver --reason: skriv varför modellen ska gälla trots grinden.")
     settings = settings or load_settings()
     tracking = Tracking(settings)
-    candidate = tracking.registered(str(version))
-    champion = tracking.version_of(CHAMPION)
-    theirs = tracking.registered(champion).stored.held_out if champion else None
-    decision = gate(candidate.stored.held_out, theirs, _rule(settings))
-    passed = decision.passed or force
-    why = f"{reason} (grinden: {decision.reason})" if reason else decision.reason
-    directory = tracking.fetch(f"models:/{settings.registered_model}/{version}")
-    _apply(tracking, str(version), directory, decision, passed, why, settings)
+    with tracking.alone():
+        tracking.settle_champion()
+        candidate = tracking.registered(str(version))
+        champion = tracking.version_of(CHAMPION)
+        theirs = tracking.registered(champion).stored.held_out if champion else None
+        decision = gate(candidate.stored.held_out, theirs, _rule(settings))
+        passed = decision.passed or force
+        why = f"{reason} (grinden: {decision.reason})" if reason else decision.reason
+        _apply(tracking, str(version), decision, passed, why, settings)
     return Promotion(str(version), decision, passed, why)
 
 
-def _apply(
-    tracking: Any, number: str, directory: Path, decision: Decision, passed: bool, reason: str, settings: Settings
-) -> None:
-    if passed:
-        copy_model(directory, Path(settings.champion))
-    tracking.decide(number, decision, passed, reason)
+def _apply(tracking: Tracking, number: str, decision: Decision, passed: bool, reason: str, settings: Settings) -> None:
+    if not passed:
+        tracking.decide(number, decision, passed, reason)
+        return
+    # The disk is tried first, the registry says what holds, and the directory follows: `settle_champion` carries it
+    # through where the process dies in between.
+    directory = tracking.fetch(f"models:/{settings.registered_model}/{number}")
+    with copying_model(directory, Path(settings.champion)):
+        tracking.decide(number, decision, passed, reason)
