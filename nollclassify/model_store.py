@@ -31,6 +31,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def _replacing(directory: Path) -> Iterator[Path]:
 
 def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_out: HeldOut) -> None:
     v = model.vocabulary
-    np.savez_compressed(
+    _write_arrays(
         directory / "arrays.npz",
         **{name: getattr(model, name) for name in _MODEL_ARRAYS},
         **{f"tree_{name}": getattr(model.trees, name) for name in _TREE_ARRAYS},
@@ -200,7 +201,7 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         pairs=v.pairs,
         gram_sizes=np.array(v.gram_sizes),
     )
-    np.savez_compressed(
+    _write_arrays(
         directory / "held_out.npz",
         digests=np.array([list(bytes.fromhex(d)) for d in held_out.digests], dtype=np.uint8).reshape(-1, 16),
         truth=held_out.truth.astype(np.uint8),
@@ -213,6 +214,13 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
     names = {"words": list(v.words), "grams": list(v.grams), "word_classes": classes}
     (directory / "vocabulary.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     (directory / "taxonomy.toml").write_text(taxonomy.source, encoding="utf-8", newline="\n")
+
+
+def _write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    # In memory first: where the disk is full, the archive would else complain once more, on its own, when it is left.
+    content = BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    path.write_bytes(content.getvalue())
 
 
 def _manifest(directory: Path, model: CauseModel, taxonomy: Taxonomy, details: dict[str, Any]) -> dict[str, Any]:

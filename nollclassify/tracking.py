@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from nollclassify.atomic import reason
 from nollclassify.errors import ModelError, TrackingError
 from nollclassify.gate import Decision
 from nollclassify.model_store import MANIFEST, StoredModel, copy_model, load_model, write_model
@@ -104,9 +105,13 @@ class Tracking:
     def client(self) -> MlflowClient:
         return self._client
 
-    def alone(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         """While this is held, no other process chooses a champion; a store on a server is not locked."""
-        return self._lock
+        with ExitStack() as held:
+            with _clear_errors(self.uri):
+                held.enter_context(self._lock)
+            yield
 
     def _find_or_create(self) -> str:
         found = self._client.get_experiment_by_name(self.settings.experiment)
@@ -312,5 +317,6 @@ def _clear_errors(uri: str, what: str = "") -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        sentence = what or f"MLflow-lagret svarar inte som väntat ({type(error).__name__})"
+        why = reason(error) if isinstance(error, OSError) else type(error).__name__
+        sentence = what or f"MLflow-lagret svarar inte som väntat ({why})"
         raise TrackingError(f"{uri}: {sentence}; kontrollera MLFLOW_TRACKING_URI och namnet.") from error
