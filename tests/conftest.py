@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,20 @@ from tests.audits import labelled
 BIN = Path(sys.executable).parent
 QUICK = (Candidate("quick", 10.0, (3, 4)),)
 SMALL = Settings(min_gate_texts=100, experiment="test", registered_model="small")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_reaches_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Connections to other computers are refused, here and in processes started from here; a try fails the run."""
+    log, offline = tmp_path_factory.mktemp("refused") / "log", str(Path(__file__).with_name("offline"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOLLCLASSIFY_REFUSED", str(log))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [offline, os.environ.get("PYTHONPATH")])))
+        patch.syspath_prepend(offline)
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
+        yield log
+    assert not log.exists(), log.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
