@@ -79,10 +79,11 @@ _TELEPHONE = re.compile(
 _ACCOUNT_SHAPE = re.compile(r"(?<![\d-])\d{4}(?:-\d)?(?:[ ,]{1,3}|-)\d{2,3}[ .]\d{3}[ .]\d{3}(?:[ -]?\d)?(?![\d-])")
 _PLUSGIRO_SHAPE = re.compile(r"(?<![\d-])(?<!\d\s)\d{1,2}(?: \d\d){2,3}-\d(?![\d-])")
 _SWISH = re.compile(r"(?<!\d)123(?:[\s-]?\d){7}(?!\d)")
-# Opening hours, and a day before its year.
+# Opening hours; a day before its year; the end of one number and a date after it.
 _NO_TELEPHONE = re.compile(
     r"\d{1,2}[.:]\d{2}\s*-\s*\d{1,2}[.:]\d{2}|[0-2]\d[0-5]\d\s*-\s*[0-2]\d[0-5]\d$"
     r"|[0-3]\d[\s./-](?:0\d|1[0-2])[\s./-](?:19|20)\d\d(?!\d)"
+    r"|\d{1,4}\s+(?:19|20)\d\d-\d\d-\d\d$"
 )
 # A date, or an amount: what also follows the words for accounts and references.
 _NO_NUMBER = r"(?:19|20)\d\d-\d\d-\d\d(?!\d)|\d{1,3}(?:[\s.]?\d{3})*(?:,\d{2})?\s?(?:(?:kr|kronor|sek)\b|:-)"
