@@ -37,6 +37,11 @@ _FAR = re.compile(rb'<(?:[^<>\s/!?:]+:)?(?:c|row)(?=[\s/>])(?! r="[A-Z]?\d{1,5}"
 # A cell without content, which the reader passes over (just this spelling, so that nothing else passes for one); or
 # any other row or cell.
 _ROW_OR_CELL = re.compile(rb'(<c(?:\s+\w+="[^"<>]*")*\s*(?:/>|></c>))|<(?:[^<>\s/!?:]+:)?(row|c)(?=[\s/>])([^<]*)')
+# A row or a cell that does not begin with its place, in capitals, and have no other place.
+_ODD = re.compile(rb'<(?:[^<>\s/!?:]+:)?(?:c|row)(?=[\s/>])(?! r="[A-Z]{0,3}\d{1,7}"(?![^<]*\sr\s*=))')
+_EMPTY_CELL = re.compile(rb'<c(?: \w+="[^"<>]*")*/>')
+_PLAIN_CELL = re.compile(rb'<(?:[^<>\s/!?:]+:)?c r="([A-Z]+)(\d+)"')
+_PLAIN_ROW = re.compile(rb'<(?:[^<>\s/!?:]+:)?row r="(\d+)"')
 _PLACE = re.compile(rb"""\sr\s*=\s*["']\s*([A-Za-z]{0,8})(\d{0,10})""")
 
 
@@ -129,21 +134,13 @@ def _has_far_cells(pieces: Iterator[bytes]) -> bool:
 
 def _check_extent(path: Path, pieces: Iterator[bytes]) -> None:
     """InputError where the rectangle around a sheet's filled cells is too large, or nearly empty."""
-    filled = last_row = last_column = row = column = 0
+    extent = _Extent()
     for piece in pieces:
-        for empty, kind, rest in _ROW_OR_CELL.findall(piece):
-            places = _PLACE.findall(empty or rest)
-            if kind == b"row":
-                row, column = max((int(digits or 0) for _, digits in places), default=row + 1), 0
-                continue
-            column = max((_number(letters) for letters, _ in places), default=column + 1)
-            here = max((int(digits or 0) for _, digits in places), default=row)
-            if here > _LAST_ROW or column > _LAST_COLUMN:
-                raise InputError(
-                    f"{path}: ett blad har celler utanför Excels gränser; öppna boken i Excel och spara om den."
-                )
-            if not empty:
-                filled, last_row, last_column = filled + 1, max(last_row, here), max(last_column, column)
+        if not (extent.add_odd if _ODD.search(piece) else extent.add_plain)(piece):
+            raise InputError(
+                f"{path}: ett blad har celler utanför Excels gränser; öppna boken i Excel och spara om den."
+            )
+    filled, last_row, last_column = extent.filled, extent.last_row, extent.last_column
     cells = last_row * last_column
     if cells > max(_SMALL_SHEET, _SPARSE * filled):
         raise InputError(
@@ -152,6 +149,42 @@ def _check_extent(path: Path, pieces: Iterator[bytes]) -> None:
         )
     if cells > SHEET_CELL_LIMIT:
         raise _too_large(path)
+
+
+class _Extent:
+    """The rectangle of a sheet's filled cells, as the reader will find it or larger."""
+
+    def __init__(self) -> None:
+        self.filled = self.last_row = self.last_column = 0
+        self._row = self._column = 0
+
+    def add_plain(self, piece: bytes) -> bool:
+        """Add rows and cells that all have plain places; False where one lies beyond the last."""
+        every = _PLAIN_CELL.findall(piece)
+        cells = _PLAIN_CELL.findall(_EMPTY_CELL.sub(b"", piece)) if b"/>" in piece else every
+        self.filled += len(cells)
+        self.last_row = max([self.last_row, *map(int, {digits for _, digits in cells})])
+        self.last_column = max([self.last_column, *map(_number, {letters for letters, _ in cells})])
+        # Where an odd piece that follows goes on; too far to the right rather than too little.
+        self._row = max(map(int, _PLAIN_ROW.findall(piece)), default=self._row)
+        self._column = max(map(_number, {letters for letters, _ in every}), default=self._column)
+        return self.last_row <= _LAST_ROW and self.last_column <= _LAST_COLUMN
+
+    def add_odd(self, piece: bytes) -> bool:
+        """Add rows and cells one by one, whatever they look like; False where one lies beyond the last."""
+        for empty, kind, rest in _ROW_OR_CELL.findall(piece):
+            places = _PLACE.findall(empty or rest)
+            if kind == b"row":
+                self._row, self._column = max((int(digits or 0) for _, digits in places), default=self._row + 1), 0
+                continue
+            column = self._column = max((_number(letters) for letters, _ in places), default=self._column + 1)
+            here = max((int(digits or 0) for _, digits in places), default=self._row)
+            if here > _LAST_ROW or column > _LAST_COLUMN:
+                return False
+            if not empty:
+                self.filled += 1
+                self.last_row, self.last_column = max(self.last_row, here), max(self.last_column, column)
+        return True
 
 
 def _number(letters: bytes) -> int:
