@@ -7,6 +7,7 @@ writes for plain arrays is taken, and no array is made before its header agrees 
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
 import stat
@@ -14,6 +15,7 @@ import sys
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,3 +79,21 @@ def read_plain(path: Path, limit: int) -> bytes:
     if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
         raise ValueError(path.name)
     return path.read_bytes()
+
+
+def read_names(content: bytes, most_lists: int) -> dict[str, Any]:
+    """The lists of names of a JSON file; ValueError where it is none, or has more lists than that."""
+    # A list takes twenty times its bytes in memory, and words hold no brackets.
+    if content.count(b"[") + content.count(b"{") > most_lists:
+        raise ValueError("too many lists")
+    names: dict[str, Any] = json.loads(content)
+    return names
+
+
+def different_words(value: Any, longest: int) -> tuple[str, ...]:
+    """A list of different texts of 1 to `longest` characters; ValueError where it is something else."""
+    words = tuple(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else ("",)
+    if not all(0 < len(word) <= longest for word in words) or len(set(words)) != len(words):
+        raise ValueError("not a list of different words")
+    "".join(words).encode()  # Half an emoji is a ValueError here.
+    return words

@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from nollclassify.array_files import Wanted, check, read_arrays, read_plain
+from nollclassify.array_files import Wanted, check, different_words, read_arrays, read_names, read_plain
 from nollclassify.atomic import reason
 from nollclassify.errors import ModelError, SettingsError
 from nollclassify.folders import replacing_folder, settle, until_steady
@@ -269,7 +269,7 @@ def _load(directory: Path) -> StoredModel:
         causes = taxonomy.cause_ids
         if manifest["cause_ids"] != list(causes) or manifest["taxonomy_version"] != taxonomy.version:
             raise ValueError("the manifest tells of another taxonomy")
-        names = _parse_vocabulary(content["vocabulary.json"])
+        names = read_names(content["vocabulary.json"], 2 * _MAX_CLASSES)
         tree_arrays, others = (f"tree_{name}" for name in _TREE_ARRAYS), ("familiar", "n_scores", "idf", "pairs")
         wanted = (*_MODEL_ARRAYS, *tree_arrays, *others, "gram_sizes")
         model = _model(causes, names, read_arrays(content["arrays.npz"], wanted))
@@ -329,24 +329,9 @@ def _verified(directory: Path, name: str, digest: str) -> bytes:
     return content
 
 
-def _parse_vocabulary(content: bytes) -> dict[str, Any]:
-    # A list takes twenty times its bytes in memory; words hold no brackets, and only each class has a list.
-    if content.count(b"[") + content.count(b"{") > 2 * _MAX_CLASSES:
-        raise ValueError("too many lists")
-    names: dict[str, Any] = json.loads(content)
-    return names
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    words = tuple(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else ("",)
-    if not all(0 < len(word) <= _MAX_WORD for word in words) or len(set(words)) != len(words):
-        raise ValueError("not a list of different words")
-    "".join(words).encode()  # Half an emoji is a ValueError here.
-    return words
-
-
 def _model(cause_ids: tuple[str, ...], names: dict[str, Any], arrays: dict[str, np.ndarray]) -> CauseModel:
-    words, grams, classes = _words(names["words"]), _words(names["grams"]), word_classes(names["word_classes"])
+    words, grams = (different_words(names[key], _MAX_WORD) for key in ("words", "grams"))
+    classes = word_classes(names["word_classes"])
     "".join(classes.names).encode()
     if len(classes.names) > _MAX_CLASSES:
         raise ValueError("too many classes of words")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import run
+from tests.conftest import Workplace, run
 
+ROOT = Path(__file__).parents[1]
 FAR = "192.0.2.1"  # of the addresses that are kept for examples
 
 
@@ -32,3 +35,24 @@ def test_connections_within_this_computer_are_let_through() -> None:
     with socket.create_server(("127.0.0.1", 0)) as here:
         socket.create_connection(here.getsockname(), timeout=5).close()
         socket.create_connection(("localhost", here.getsockname()[1]), timeout=5).close()
+
+
+RECORD = "from nollclassify.tracking import Tracking; from tests.conftest import SMALL; Tracking(SMALL)"
+A_RUN = "import mlflow; run = mlflow.start_run(); mlflow.end_run()"
+WAIT = "from mlflow.telemetry import get_telemetry_client as c; c() and c().flush()"
+
+
+@pytest.mark.parametrize(("code", "reports"), [(f"{RECORD}; {A_RUN}", False), (A_RUN, True)])
+def test_mlflow_reports_to_its_makers_unless_our_door_was_opened_first(
+    code: str, reports: bool, trained: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(trained.directory / "mlflow.db", tmp_path / "mlflow.db")
+    log = tmp_path / "log"
+    # MLflow keeps quiet in tests, and on the servers that run them.
+    for name in ("PYTEST_CURRENT_TEST", "CI", "GITHUB_ACTIONS", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+    monkeypatch.setenv("NOLLCLASSIFY_REFUSED", str(log))
+    done = run(sys.executable, "-c", f"{code}; {WAIT}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert log.exists() == reports
