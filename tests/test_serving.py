@@ -9,17 +9,22 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
+import mlflow
+import pandas as pd
 import pytest
 
+from nollclassify import labelling
 from nollclassify.text_labels import label_texts
-from tests.conftest import BIN, Workplace
+from nollclassify.tracking import Tracking
+from tests.conftest import BIN, SMALL, Workplace
 
 
-@pytest.fixture
-def address(trained: Workplace, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def address(trained: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -29,7 +34,7 @@ def address(trained: Workplace, tmp_path: Path) -> Iterator[str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
-    log = (tmp_path / "log").open("w")
+    log = (tmp_path_factory.mktemp("server") / "log").open("w")
     server = subprocess.Popen(
         [*map(str, command), "--host", "127.0.0.1", "--port", str(port)],
         env=environment, cwd=trained.directory, stdout=log, stderr=log, start_new_session=True,
@@ -61,6 +66,43 @@ def ask(url: str, content: dict[str, object]) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+ODD = (
+    "",
+    "12345 678",
+    "😡🤬",
+    "I have been waiting for three weeks and nobody answers me",
+    "väntat " * 4_600,
+    "å\u0308\n\tdå",
+    "\ufeff",
+)
+
+
+def test_ten_thousand_texts_get_the_same_labels_through_every_door(
+    address: str, trained: Workplace, starter: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*ODD, *starter["text"].tolist()[: 10_000 - len(ODD)]]
+    ours = label_texts(texts, trained.training.stored)
+    status, body = ask(address, {"dataframe_split": {"columns": ["text"], "data": [[t] for t in texts]}})
+    assert status == 200
+    assert json.loads(body)["predictions"] == ours.to_dict("records")
+    assert one_by_one(texts[:200], trained) == ours[:200].to_dict("records")
+    # A file has no empty texts; these blocks go to several processes.
+    monkeypatch.setattr(labelling, "_ROWS", 1_500)
+    pd.DataFrame({"id": range(10_000), "text": texts}).to_csv(tmp_path / "a.csv", index=False)
+    done = labelling.label(tmp_path / "a.csv", model=trained.training.stored)[0]
+    filled = ours[[bool(text.strip()) for text in texts]]
+    assert done.rows[list(ours.columns)].to_dict("records") == filled.to_dict("records")
+    assert done.n_rejected == len(ours) - len(filled)
+
+
+def one_by_one(texts: list[str], trained: Workplace) -> list[dict[Hashable, Any]]:
+    """The registered model, asked for one text at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained.directory)
+        loaded = mlflow.pyfunc.load_model(str(Tracking(SMALL).fetch("models:/small@champion").parents[1]))
+    return [loaded.predict(pd.DataFrame({"text": [text]})).to_dict("records")[0] for text in texts]
 
 
 def test_the_served_model_labels_texts_and_refuses_wrong_columns(address: str, trained: Workplace) -> None:

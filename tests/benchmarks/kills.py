@@ -2,9 +2,10 @@
 
     python tests/benchmarks/kills.py --times 200
 
-Recording a training, promoting, reporting and drawing an audit are each started anew and killed (SIGKILL) after a
-random part, rather a long one, of the time that they take: they write last. Then a process of its own looks at what is
-on disk and in the registry. POSIX only.
+Labelling, recording a training, promoting, reporting and drawing an audit are each started anew and killed (SIGKILL)
+after a random part, rather a long one, of the time that they take: they write last. Then a process of its own looks at
+what is on disk and in the registry. A labelling goes on where the one before was killed, and what it ends with must be,
+byte for byte, what one makes that nobody killed. POSIX only.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 import mlflow.pyfunc  # noqa: E402, F401  (once, so that no killed process spends its life on imports)
 import sqlalchemy.dialects.sqlite  # noqa: E402, F401
 
+from nollclassify import labelling  # noqa: E402
 from nollclassify.atomic import strays  # noqa: E402
 from nollclassify.auditing import audit  # noqa: E402
 from nollclassify.model_store import load_model, save_model  # noqa: E402
@@ -39,7 +41,8 @@ from nollclassify.training import promote, train  # noqa: E402
 from tests.audits import labelled  # noqa: E402
 from tests.conftest import QUICK, SMALL  # noqa: E402
 
-MODELS, REPORT, AUDITS = Path("models"), Path("rapport"), Path("granskning")
+MODELS, REPORT, AUDITS, LABELS = Path("models"), Path("rapport"), Path("granskning"), Path("märkt")
+labelling._ROWS = 300  # ten blocks, so that other processes label them and parts are kept
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,17 @@ def draw(n: int) -> None:
     audit(f"{n % 2}.csv", n=20, seed=n, output=AUDITS / "bok.xlsx", force=True, settings=SMALL)
 
 
+def label_many(_: int) -> None:
+    labelling.label("many.csv", output=LABELS / "ut.csv", force=True, settings=SMALL)
+
+
+def check_labels() -> None:
+    for name in ("ut.csv", "ut.rejected.csv"):
+        assert not (LABELS / name).exists() or (LABELS / name).read_bytes() == Path(f"whole-{name}").read_bytes()
+
+
 DEEDS = (
+    Deed("label", label_many, check_labels, LABELS),
     Deed("recording", record, check_store, MODELS),
     Deed("promote", promote_in_turn, check_champion, MODELS),
     Deed("report", lambda n: report(f"{n % 2}.csv", output=REPORT, settings=SMALL), check_report, REPORT),
@@ -133,8 +146,14 @@ def prepare() -> None:
     for n in (0, 1):
         labelled(Path(f"{n}.csv"), [f"K-{i}" for i in range(40 + 4 * n)], produkt=["Faktura"] * (40 + 4 * n))
         report(f"{n}.csv", output=f"{REPORT}-{n}", settings=SMALL)
+    rows = [
+        f"{n};{'' if n % 50 == 7 else f'jag har väntat {n} dagar på svar och fakturan kom i går'}" for n in range(3_000)
+    ]
+    Path("many.csv").write_text("\n".join(["id;text", *rows]), encoding="utf-8")
     for deed in DEEDS:
         deed.act(1)
+    for name in ("ut.csv", "ut.rejected.csv"):
+        shutil.copy(LABELS / name, f"whole-{name}")
 
 
 def kill(deed: Deed, times: int, chance: random.Random) -> tuple[int, int, int, int]:
@@ -158,7 +177,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--times", type=int, default=100, help="kills of each kind")
     options.add_argument("--place", type=Path, help="a trained workplace of the tests, to be copied")
-    options.add_argument("--only", nargs="*", help="recording, promote, report, audit; by default all")
+    options.add_argument("--only", nargs="*", help="label, recording, promote, report, audit; by default all")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     all_broken = 0
