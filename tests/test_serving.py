@@ -69,13 +69,8 @@ def ask(url: str, content: dict[str, object]) -> tuple[int, str]:
 
 
 ODD = (
-    "",
-    "12345 678",
-    "😡🤬",
-    "I have been waiting for three weeks and nobody answers me",
-    "väntat " * 4_600,
-    "å\u0308\n\tdå",
-    "\ufeff",
+    *("", "12345 678", "😡🤬", "I have been waiting for three weeks and nobody answers me"),
+    *("väntat " * 4_600, "å\u0308\n\tdå", "\ufeff"),
 )
 
 
