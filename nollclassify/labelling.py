@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from threading import Event
@@ -20,7 +21,7 @@ import pandas as pd
 from nollclassify.case_files import format_of, read_table
 from nollclassify.case_writing import Append, writing
 from nollclassify.cases import Cases, known_headings, read_case_blocks, rejected_path
-from nollclassify.errors import InputError, NollclassifyError
+from nollclassify.errors import InputError
 from nollclassify.model_store import StoredModel, load_model
 from nollclassify.parts import Parts, read_part, write_part
 from nollclassify.settings import Settings, load_settings
@@ -176,7 +177,7 @@ def _label_file(
 def _identity(path: Path, stored: StoredModel, settings: Settings) -> str:
     """A digest of all that the labels of a file depend on."""
     thresholds = stored.model.thresholds.tolist()
-    known = [stored.manifest, thresholds, settings.review_below, _ROWS]
+    known = [version("nollclassify"), stored.manifest, thresholds, settings.review_below, _ROWS]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
     try:
         with path.open("rb") as file:
@@ -214,7 +215,7 @@ def _side_by_side(blocks: Iterator[Cases], stored: StoredModel, settings: Settin
     from joblib import Parallel, cpu_count, delayed
 
     waiting: deque[Cases] = deque()
-    failed: list[NollclassifyError] = []
+    failed: list[Exception] = []
     broken_off = Event()
 
     def tasks() -> Iterator[Any]:
@@ -225,7 +226,7 @@ def _side_by_side(blocks: Iterator[Cases], stored: StoredModel, settings: Settin
                     return
                 waiting.append(cases)
                 yield delayed(_label_block)(cases.texts, parts.path(number))
-        except NollclassifyError as error:
+        except Exception as error:
             failed.append(error)
 
     n_jobs = min(cpu_count(), _MOST_PROCESSES)
