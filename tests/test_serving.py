@@ -29,8 +29,10 @@ def address(trained: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Ite
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [BIN / "mlflow", "models", "serve", "--env-manager", "local", "--model-uri", "models:/small@champion"]
+    store = f"sqlite:///{trained.directory / 'mlflow.db'}"
     environment = os.environ | {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{trained.directory / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": store,
+        "MLFLOW_REGISTRY_URI": store,  # MLflow may have set another one in this process
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
