@@ -113,7 +113,7 @@ def _unique(columns: Iterable[Any]) -> list[str]:
     return list(taken)
 
 
-def _filled(value: Any) -> Any:
+def filled(value: Any) -> Any:
     """Empty text for a missing value (null or NaN), any other value as it stands."""
     return "" if value is None or value != value else value
 
@@ -330,7 +330,7 @@ def _read_jsonl(path: Path, known_headings: HeadingTest, size: int) -> Iterator[
         if isinstance(record, str):
             table.damaged.append((number, record, _UNDECODED.sub("\ufffd", line)))
         else:
-            table.rows.append([_filled(record.get(c)) for c in columns])
+            table.rows.append([filled(record.get(c)) for c in columns])
             table.lines.append(number)
         if len(table.rows) + len(table.damaged) >= size:
             yield table
@@ -380,7 +380,7 @@ def _read_parquet(path: Path, known_headings: HeadingTest, size: int) -> Iterato
         with pq.ParquetFile(path) as file:
             columns, done = list(file.schema_arrow.names), 0
             for batch in chain(file.iter_batches(size), [None] if not file.metadata.num_rows else []):
-                values = [[_parquet_value(v) for v in c.to_pylist()] for c in batch.columns] if batch else []
+                values = [[parquet_value(v) for v in c.to_pylist()] for c in batch.columns] if batch else []
                 rows = [list(row) for row in zip(*values, strict=True)]
                 yield Table(list(columns), rows, list(range(done + 1, done + len(rows) + 1)))
                 done += len(rows)
@@ -388,9 +388,9 @@ def _read_parquet(path: Path, known_headings: HeadingTest, size: int) -> Iterato
         raise InputError(f"{path}: filen är inte en hel Parquet-fil; skriv den på nytt.") from None
 
 
-def _parquet_value(value: Any) -> Any:
+def parquet_value(value: Any) -> Any:
     """Bytes as text, for some writers mark no column as text."""
     if isinstance(value, bytes):
         with suppress(UnicodeDecodeError):
             return value.decode()
-    return _filled(value)
+    return filled(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nollclassify.case_files import Table, format_of, read_blocks, read_table
+from nollclassify.case_files import ENDINGS, Table, read_blocks, read_table
 from nollclassify.errors import InputError
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -37,6 +37,8 @@ HEADINGS = {
     "primary_cause": ("primary_cause", "huvudorsak"),
     "author": ("author", "upphov"),
 }
+# An id is made of these where the file has none.
+CONTENT = ("text", "received", "product", "channel", "source")
 _MEANING = {spelling: field for field, spellings in HEADINGS.items() for spelling in spellings}
 _MONTHS = (
     *("januari", "februari", "mars", "april", "maj", "juni"),
@@ -91,31 +93,39 @@ def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
     Raises:
         InputError: the file cannot be read, has no column of texts, or lacks the labels that are required.
     """
-    return _checked(path, read_table(path, known_headings), taxonomy, labelled, _Earlier(), _Earlier())
+    return check_table(path, read_table(path, known_headings), taxonomy, labelled)
 
 
 def read_case_blocks(path: Path, taxonomy: Taxonomy, size: int = 20_000) -> Iterator[Cases]:
     """The cases of a file in blocks of at most `size` rows, at least one block; as `read_cases` would give them."""
-    ids, contents = _Earlier(), _Earlier()
+    earlier = Earlier()
     for table in read_blocks(path, known_headings, size):
-        yield _checked(path, table, taxonomy, False, ids, contents)
+        yield check_table(path, table, taxonomy, earlier=earlier)
 
 
-def _checked(path: Path, table: Table, taxonomy: Taxonomy, labelled: bool, ids: _Earlier, contents: _Earlier) -> Cases:
-    """The rows of a table, checked; `ids` and `contents` know those of the blocks before."""
-    columns = _columns(path, table, labelled)
+def check_table(
+    path: Path, table: Table, taxonomy: Taxonomy, labelled: bool = False, earlier: Earlier | None = None
+) -> Cases:
+    """The rows of a table, checked as `read_cases` does; `earlier` knows the tables before, and gets to know this one.
+
+    Raises:
+        InputError: no column of texts, two columns that mean the same, or no labels where they are required.
+    """
+    earlier = earlier or Earlier()
+    columns = known_columns(path, table.columns, labelled)
     original = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
     fields = _fields(original, columns, table.lines)
-    fields["case_id"] = _case_ids(fields, contents)
+    fields["case_id"] = _case_ids(fields, earlier.contents)
     if "case_id" in columns:
         blank = [not str(value).strip() for value in original[columns["case_id"]]]
         original.loc[blank, columns["case_id"]] = fields.loc[blank, "case_id"]
     faults = _Faults(len(fields))
     _check_texts(fields, original, columns, faults)
-    _check_ids(fields, columns, faults, ids)
-    if format_of(path) == "excel":
+    _check_ids(fields, columns, faults, earlier.ids)
+    is_excel = ENDINGS.get(path.suffix.lower()) == "excel"
+    if is_excel:
         _check_rounded_ids(original, columns, faults)
-    _check_dates(fields, columns, faults, excel=format_of(path) == "excel")
+    _check_dates(fields, columns, faults, is_excel)
     if labelled:
         _check_causes(fields, columns, faults, taxonomy)
     else:  # Perhaps somebody's own codes; the column goes out as it came in.
@@ -155,10 +165,10 @@ def _fold(cell: Any) -> str:
     return " ".join(unicodedata.normalize("NFC", str(cell)).replace("\ufeff", "").casefold().split())
 
 
-def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
-    """Our name of each column that is understood -> the file's heading."""
+def known_columns(path: Path, headings: Sequence[str], labelled: bool = False) -> dict[str, str]:
+    """Our name of each column that is understood -> the file's heading; InputError as from `check_table`."""
     found: dict[str, str] = {}
-    for heading in table.columns:
+    for heading in headings:
         # The reader numbers a repeated heading: `text (2)` is a second column of texts.
         meaning = _MEANING.get(re.sub(r" \(\d+\)$", "", _fold(heading)))
         if meaning in found:
@@ -172,7 +182,7 @@ def _columns(path: Path, table: Table, labelled: bool) -> dict[str, str]:
     return found
 
 
-def _fields(original: pd.DataFrame, columns: dict[str, str], lines: list[int]) -> pd.DataFrame:
+def _fields(original: pd.DataFrame, columns: Mapping[str, str], lines: list[int]) -> pd.DataFrame:
     fields = pd.DataFrame({"row": lines})
     for name in HEADINGS:
         values = [_as_text(v) for v in original[columns[name]].tolist()] if name in columns else [""] * len(lines)
@@ -187,7 +197,7 @@ def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-class _Earlier:
+class _Numbers:
     """A number for each text met so far, in 16 bytes each, so that memory does not grow with the file.
 
     Texts are told apart by their 64-bit hash: among a million one pair is taken for the same with probability 3e-8.
@@ -217,20 +227,51 @@ class _Earlier:
             self._recent.clear()
 
 
-def _case_ids(fields: pd.DataFrame, contents: _Earlier) -> list[str]:
+class Earlier:
+    """What the tables before have.
+
+    Attributes:
+        ids: of each case id the row that has it.
+        contents: of each digest that an id was made of, how many rows it was made for.
+    """
+
+    def __init__(self) -> None:
+        self.ids, self.contents = _Numbers(), _Numbers()
+
+
+def _case_ids(fields: pd.DataFrame, contents: _Numbers) -> list[str]:
     """The ids of the file; where one is missing, one made of the row's own content, the same at every reading."""
     ids: list[str] = []
-    parts = fields[["text", "received", "product", "channel", "source"]].itertuples(index=False, name=None)
+    parts = fields[list(CONTENT)].itertuples(index=False, name=None)
     for case_id, content_parts in zip(fields["case_id"].tolist(), parts, strict=True):
         if case_id:
             ids.append(case_id)
             continue
-        content = "\x1f".join(map(str, content_parts))
-        digest = "c-" + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        digest = _digest(content_parts)
         number = contents.get(digest) + 1
         contents.set(digest, number)
         ids.append(digest if number == 1 else f"{digest}-{number}")
     return ids
+
+
+def _digest(content: Sequence[str]) -> str:
+    whole = "\x1f".join(map(str, content))
+    return "c-" + hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def row_keys(table: Table, columns: Mapping[str, str]) -> list[str]:
+    """Of each row what its id must be told apart by: where `columns` has a `case_id` the id, else its content's digest.
+
+    For tables that are checked in parts, side by side: `Earlier` needs to know the keys of the parts before.
+
+    Args:
+        table: the columns named in `columns`; of those of `CONTENT` all that the file has, where it has no ids.
+        columns: our name of each column -> its heading.
+    """
+    fields = _fields(pd.DataFrame(table.rows, columns=table.columns, dtype=object), columns, table.lines)
+    if "case_id" in columns:
+        return list(fields["case_id"])
+    return [_digest(content) for content in fields[list(CONTENT)].itertuples(index=False, name=None)]
 
 
 class _Faults:
@@ -264,7 +305,7 @@ def _repeats_headings(fields: pd.DataFrame, position: int, columns: dict[str, st
     return len(cells) > 1 and all(_fold(cell).strip('"') == _fold(heading) for cell, heading in cells)
 
 
-def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: _Earlier) -> None:
+def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: _Numbers) -> None:
     for position, (row, case_id) in enumerate(zip(fields["row"].tolist(), fields["case_id"].tolist(), strict=True)):
         if first := ids.get(case_id):
             reason = f"ärendenumret står redan på rad {first}; ge raden ett eget nummer"

@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nollclassify.errors import NollclassifyError
+from nollclassify.errors import InputError, NollclassifyError
 
 if TYPE_CHECKING:
     from nollclassify.evaluation import Scores
     from nollclassify.labelling import Labelled
     from nollclassify.reporting import Breakdown
     from nollclassify.settings import Settings
+    from nollclassify.spark import LabelledBySpark
     from nollclassify.training import Training
 
 EXIT_REJECTED, EXIT_NOT_PROMOTED = 3, 8
@@ -33,8 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Files = Annotated[
-    list[Path], typer.Argument(metavar="FIL...", help="Ärendefiler: CSV, Excel, JSON Lines eller Parquet.")
+Files = Annotated[  # not as paths, which would spoil the address of a table on a cluster
+    list[str], typer.Argument(metavar="FIL...", help="Ärendefiler: CSV, Excel, JSON Lines eller Parquet.")
 ]
 Model = Annotated[
     str, typer.Option("--model", metavar="MAPP", help="Modellmapp eller models:/NAMN@ALIAS. [förval: models/champion]")
@@ -154,7 +155,7 @@ def _print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
 def label(
     files: Files,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FIL", help="Resultatfil, eller mapp för flera filer. [förval: NAMN.labelled.*]"),
     ] = None,
     model: Model = "",
@@ -166,6 +167,10 @@ def label(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Fortsätt där samma märkning avbröts, eller börja om.")
     ] = True,
+    engine: Annotated[
+        Literal["local", "spark"],
+        typer.Option(help="spark: en Parquet-fil eller mapp på en eller många maskiner; resultatet blir en mapp."),
+    ] = "local",
 ) -> None:
     """Märk klagomål med orsaker. Varje rad hamnar i den märkta filen eller, med skäl, i den avvisade."""
     from rich.progress import Progress
@@ -174,6 +179,9 @@ def label(
 
     settings = _settings()
     directory = _model_directory(model, settings)
+    if engine == "spark":
+        _label_with_spark(files, output=output, model=directory, force=force, precision=precision, settings=settings)
+        return
     with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("märker", total=None)
         results = run(
@@ -192,7 +200,20 @@ def label(
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _print_labelled(result: Labelled) -> None:
+def _label_with_spark(files: list[str], **options: Any) -> None:
+    from nollclassify.spark import label_with_spark as run
+
+    if len(files) > 1:
+        raise InputError(f"--engine spark: {len(files)} filer angavs; ange en Parquet-fil, eller mappen med alla.")
+    with _steps() as progress:
+        progress("märker med Spark")
+        result = run(files[0], **options)
+    _print_labelled(result)
+    if result.rejected_output:
+        raise typer.Exit(EXIT_REJECTED)
+
+
+def _print_labelled(result: Labelled | LabelledBySpark) -> None:
     print(f"{result.n} klagomål märkta, varav {result.n_review} bör granskas: {result.output}")
     if result.rejected_output:
         print(f"{result.n_rejected} rader avvisade, med skäl: {result.rejected_output}")

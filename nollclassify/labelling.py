@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -105,14 +105,15 @@ def label(
     """
     settings = settings or load_settings()
     stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
-    stored, settings = _at_precision(stored, settings, precision)
+    stored, settings = at_precision(stored, settings, precision)
     paths = [Path(file) for file in files]
     plan = list(zip(paths, _outputs(paths, output), strict=True))
     _check_outputs(plan, force)
     return [_label_file(path, target, stored, settings, progress, resume) for path, target in plan]
 
 
-def _at_precision(stored: StoredModel, settings: Settings, precision: float | None) -> tuple[StoredModel, Settings]:
+def at_precision(stored: StoredModel, settings: Settings, precision: float | None) -> tuple[StoredModel, Settings]:
+    """The model and the settings for a stated precision, see `label`; InputError for one that was not measured."""
     if precision is None:
         return stored, settings
     try:
@@ -268,11 +269,16 @@ def _label_block(texts: Sequence[str], part: Path) -> pd.DataFrame:
 
 
 def _joined(cases: Cases, labels: pd.DataFrame) -> pd.DataFrame:
-    """The columns that came in, then ours. An incoming column with one of our names is kept as `NAME_in`."""
-    names = list(cases.original.columns)
-    for at in range(len(names)):
-        while names[at] in labels.columns or names.count(names[at]) > 1:
-            names[at] += "_in"
-    original = cases.original.set_axis(names, axis=1)
+    """The columns that came in, then ours."""
+    original = cases.original.set_axis(free_names(list(cases.original.columns), labels.columns), axis=1)
     ids = pd.DataFrame({} if cases.has_ids else {"case_id": cases.fields["case_id"]})
     return pd.concat([original, ids, labels], axis=1)
+
+
+def free_names(incoming: Sequence[str], ours: Collection[str]) -> list[str]:
+    """What the columns that came in are called beside ours: `NAME_in` where we have one of that name."""
+    names = list(incoming)
+    for at in range(len(names)):
+        while names[at] in ours or names.count(names[at]) > 1:
+            names[at] += "_in"
+    return names
