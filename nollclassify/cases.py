@@ -17,10 +17,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nollclassify.case_files import ENDINGS, Table, read_blocks, read_table
+from nollclassify.earlier import Earlier, NumberOf
 from nollclassify.errors import InputError
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -197,49 +197,7 @@ def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-class _Numbers:
-    """A number for each text met so far, in 16 bytes each, so that memory does not grow with the file.
-
-    Texts are told apart by their 64-bit hash: among a million one pair is taken for the same with probability 3e-8.
-    """
-
-    _RECENT = 100_000
-
-    def __init__(self) -> None:
-        self._recent: dict[int, int] = {}
-        self._keys, self._values = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-
-    def get(self, text: str) -> int:
-        """The number of a text, 0 where it has none."""
-        key = hash(text)
-        if key in self._recent or not len(self._keys):
-            return self._recent.get(key, 0)
-        at = min(int(self._keys.searchsorted(key)), len(self._keys) - 1)
-        return int(self._values[at]) if self._keys[at] == key else 0
-
-    def set(self, text: str, number: int) -> None:
-        self._recent[hash(text)] = number
-        if len(self._recent) == self._RECENT:
-            keys = np.concatenate([np.fromiter(self._recent.keys(), dtype=np.int64), self._keys])
-            values = np.concatenate([np.fromiter(self._recent.values(), dtype=np.int64), self._values])
-            self._keys, first = np.unique(keys, return_index=True)  # of equal ones the first, which is the recent one
-            self._values = values[first]
-            self._recent.clear()
-
-
-class Earlier:
-    """What the tables before have.
-
-    Attributes:
-        ids: of each case id the row that has it.
-        contents: of each digest that an id was made of, how many rows it was made for.
-    """
-
-    def __init__(self) -> None:
-        self.ids, self.contents = _Numbers(), _Numbers()
-
-
-def _case_ids(fields: pd.DataFrame, contents: _Numbers) -> list[str]:
+def _case_ids(fields: pd.DataFrame, contents: NumberOf) -> list[str]:
     """The ids of the file; where one is missing, one made of the row's own content, the same at every reading."""
     ids: list[str] = []
     parts = fields[list(CONTENT)].itertuples(index=False, name=None)
@@ -305,7 +263,7 @@ def _repeats_headings(fields: pd.DataFrame, position: int, columns: dict[str, st
     return len(cells) > 1 and all(_fold(cell).strip('"') == _fold(heading) for cell, heading in cells)
 
 
-def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: _Numbers) -> None:
+def _check_ids(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, ids: NumberOf) -> None:
     for position, (row, case_id) in enumerate(zip(fields["row"].tolist(), fields["case_id"].tolist(), strict=True)):
         if first := ids.get(case_id):
             reason = f"ärendenumret står redan på rad {first}; ge raden ett eget nummer"

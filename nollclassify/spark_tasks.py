@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from nollclassify.case_files import Table, parquet_value
-from nollclassify.cases import Cases, Earlier, check_table, known_columns, row_keys
+from nollclassify.cases import Cases, check_table, known_columns, row_keys
+from nollclassify.earlier import Earlier
 from nollclassify.model_store import StoredModel
 from nollclassify.settings import Settings
 from nollclassify.text_labels import label_texts
