@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nollclassify.atomic import write_bytes
+from nollclassify.atomic import replacing
 from nollclassify.case_files import Table, read_table
-from nollclassify.case_writing import EXCEL_CELL_LIMIT, write_sheet
+from nollclassify.case_writing import EXCEL_CELL_LIMIT, new_workbook, write_sheet
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError
 from nollclassify.estimation import allocate
@@ -179,10 +178,6 @@ def _write(
     answers: Mapping[str, Sequence[str]],
     definition: str,
 ) -> None:
-    import xlsxwriter
-
-    # In memory: else its parts, with what customers wrote, would lie in the system's folder for temporary files.
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     names = [*(cause.name_sv for cause in taxonomy.causes), OTHER_NAME_SV]
     # By chance of its own, so that the order does not give away what the model said.
     shown = cases[frame["drawn"]].sort_values("case_id")
@@ -191,15 +186,13 @@ def _write(
     full["drawn"] = full["drawn"].map({True: "ja", False: "nej"})
     full["definition"] = definition
     columns = ["case_id", "month", "product", "stratum", "drawn", "probability", "model", "definition"]
-    content = BytesIO()
-    with xlsxwriter.Workbook(content, options) as workbook:
+    with replacing(path) as temporary, new_workbook(temporary) as workbook:
         sheet = workbook.add_worksheet(_SHEET)
         _write_questions(workbook, sheet, asked, names)
         write_sheet(workbook, workbook.add_worksheet(_CODEBOOK), _codebook(taxonomy))
         hidden = workbook.add_worksheet(_FRAME_SHEET)
         write_sheet(workbook, hidden, full[columns].set_axis(list(_FRAME), axis=1))
         hidden.hide()
-    write_bytes(path, content.getvalue())
 
 
 def _asked(cases: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:

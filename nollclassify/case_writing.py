@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -113,12 +114,21 @@ def _arrow(values: list[Any]) -> Any:
 
 
 def _write_excel(frame: pd.DataFrame, path: Path) -> None:
+    with new_workbook(path) as workbook:
+        write_sheet(workbook, workbook.add_worksheet("klagomål"), frame)
+
+
+@contextmanager
+def new_workbook(path: Path) -> Iterator[Any]:
+    """Give an XlsxWriter workbook in which no text becomes a formula, a link or a number; then write it to `path`."""
     import xlsxwriter
 
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as workbook:
-        sheet = workbook.add_worksheet("klagomål")
-        write_sheet(workbook, sheet, frame)
+    # In memory: else its parts, with what customers wrote, would lie in the system's folder for temporary files.
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    content = BytesIO()
+    with xlsxwriter.Workbook(content, options) as workbook:
+        yield workbook
+    path.write_bytes(content.getvalue())
 
 
 def write_sheet(workbook: Any, sheet: Any, frame: pd.DataFrame) -> None:

@@ -110,7 +110,7 @@ def test_a_file_is_the_old_one_where_any_step_of_writing_it_fails(name: str, tmp
     assert path.read_bytes() != old
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_is_the_old_one_wherever_the_disk_is_full(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     write(path, OLD)

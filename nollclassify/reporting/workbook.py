@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nollclassify.atomic import write_bytes
-from nollclassify.case_writing import write_sheet
+from nollclassify.atomic import replacing
+from nollclassify.case_writing import new_workbook, write_sheet
 from nollclassify.reporting.figures import COLUMNS, OTHER_KINDS
 from nollclassify.reporting.language import Language
 
@@ -57,12 +56,7 @@ def write_workbook(
         month: the month of the sheets of products.
         products: in the order of the sheets, `Alla produkter` first.
     """
-    import xlsxwriter
-
-    # In memory: else its parts, with what customers wrote, would lie in the system's folder for temporary files.
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
-    content = BytesIO()
-    with xlsxwriter.Workbook(content, options) as workbook:
+    with replacing(path) as temporary, new_workbook(temporary) as workbook:
         workbook.set_properties({"created": _CREATED})
         formats = {k: workbook.add_format({"num_format": f}) for k, f in _FORMATS.items()}
         taken: set[str] = set()
@@ -75,7 +69,6 @@ def write_workbook(
         write_sheet(workbook, last, meanings)
         last.set_column(0, 0, 30)
         last.set_column(1, 1, 110)
-    write_bytes(path, content.getvalue())
 
 
 def _sheet(
