@@ -154,12 +154,12 @@ def unknown_share(o: Occurrences) -> np.ndarray:
 def weigh(counted: sp.csr_matrix, vocabulary: Vocabulary) -> sp.csr_matrix:
     """Counts to weights: 1 + ln(count), times idf, each block (words with pairs; n-grams) scaled to unit length."""
     weights = (1 + np.log(counted.data)) * vocabulary.idf[counted.indices]
-    in_grams = counted.indices >= len(vocabulary.words) + len(vocabulary.pairs)
-    row = np.repeat(np.arange(counted.shape[0]), np.diff(counted.indptr))
+    block = np.repeat(np.arange(0, 2 * counted.shape[0], 2, dtype=np.int32), np.diff(counted.indptr))
+    block += counted.indices >= len(vocabulary.words) + len(vocabulary.pairs)
     # bincount adds up in the order of the entries: the same sum in any batch.
-    squares = np.bincount(2 * row + in_grams, weights**2, minlength=2 * counted.shape[0])
-    norms = np.sqrt(np.where(squares > 0, squares, 1))
-    return sp.csr_matrix((weights / norms[2 * row + in_grams], counted.indices, counted.indptr), shape=counted.shape)
+    squares = np.bincount(block, weights * weights, minlength=2 * counted.shape[0])
+    weights /= np.sqrt(np.where(squares > 0, squares, 1))[block]
+    return sp.csr_matrix((weights, counted.indices, counted.indptr), shape=counted.shape)
 
 
 def features(texts: Words, vocabulary: Vocabulary) -> sp.csr_matrix:

@@ -89,9 +89,8 @@ _NO_TELEPHONE = re.compile(
 _NO_NUMBER = r"(?:19|20)\d\d-\d\d-\d\d(?!\d)|\d{1,3}(?:[\s.]?\d{3})*(?:,\d{2})?\s?(?:(?:kr|kronor|sek)\b|:-)"
 _ANY_WORD = r"[^\W\d_]{2,}(?:-[^\W\d_]+)?\.?"
 _NAME_WORD = r"[A-ZÅÄÖÉ][a-zåäöéü]+(?:-[A-ZÅÄÖÉ]?[a-zåäöéü]+)?"
-_NAME = (
-    rf"(?:{_NAME_WORD}|[A-ZÅÄÖÉ]{{2,}}|[A-ZÅÄÖ]\b\.?)(?:\s(?:(?:von|af|de)\s)?(?:{_NAME_WORD}|[A-ZÅÄÖÉ]{{2,}})){{0,2}}"
-)
+_FIRST_NAME = rf"(?:{_NAME_WORD}|[A-ZÅÄÖÉ]{{2,}}|[A-ZÅÄÖ]\b\.?)"
+_NEXT_NAME = rf"(?:(?:von|af|de)\s)?(?:{_NAME_WORD}|[A-ZÅÄÖÉ]{{2,}})"
 
 
 @cache
@@ -108,6 +107,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     filling = rf"(?:[\s:.,#(=]|(?<!\w)(?:{_any_of('number_fillings')})(?!\w))"
     digits = rf"(?:\d|(?<=\d)[\s.,-]{{1,2}}(?!{_NO_NUMBER})(?=\d)){{5,}}(?<=\d)"
     clearing = rf"(?:\d{{4}}(?:[\s-]?\d)?{filling}*(?:{_any_of('account_words')}){filling}*)?"
+    # A second sign-off right after a name is none of its words.
+    name = rf"{_FIRST_NAME}(?:\s(?!(?i:{_any_of('sign_offs')})(?!\w)){_NEXT_NAME}){{0,2}}"
     slash = r"(?:(?<=[\n.!?)])|^)\s{0,2}/{1,2}\s?"
     return {
         "reference": re.compile(
@@ -119,12 +120,12 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "sign_off": re.compile(
             rf"(?<!\w)(?i:{_any_of('sign_offs')})[\s,.!/:–-]*?(?<=[\s,.!/:–-])"
             rf"(?P<name>{_ANY_WORD}(?:[ /]{_ANY_WORD}){{0,2}}(?=[\s.!,]*(?:$|\n|<(?!namn>)|[+\d(]|tel\b|mobil\b))"
-            rf"|{_NAME}(?![\w@]))"
+            rf"|{name}(?![\w@]))"
         ),
         "sure_sign_off": re.compile(
             rf"(?<!\w)(?i:{_any_of('sure_sign_offs')})[\s,.!/:–-]+(?P<name>{_ANY_WORD}(?: {_ANY_WORD})?)(?=\s?[.,!?])"
         ),
-        "slash": re.compile(rf"{slash}(?P<name>{_NAME})(?![\w@])"),
+        "slash": re.compile(rf"{slash}(?P<name>{name})(?![\w@])"),
         "introduction": re.compile(
             rf"(?<!\w)(?i:{_any_of('introductions')})\s*(?P<name>{_NAME_WORD}(?:\s{_NAME_WORD}){{0,2}}|[^\W\d_]{{2,}})"
         ),

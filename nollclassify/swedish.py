@@ -11,7 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -24,6 +24,7 @@ _SPACES = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _TOKEN = re.compile(r"<[a-zåäö-]+>|[^\W_]+(?:[-'’][^\W_]+)*|[!?]+|[^\w\s]", re.UNICODE)
 _DIGIT = re.compile(r"\d")
 _LONG_RUN = re.compile(r"([^\W\d_])\1{2,}")
+_MOST_TOKENS = 100_000
 _PUNCTUATION = set(".,;:\"'’”“()[]{}/\\-–—_*#&+=~^|<>%@§°´`…")
 
 
@@ -42,7 +43,7 @@ def words(text: str) -> list[str]:
     Lower case; every digit becomes 0, so that no number can be told from a model; a letter that is drawn out three
     times or more (`sååå`) is written twice; single punctuation marks are left out, `!` and `?` are kept.
     """
-    return [_normal(word) for word in _TOKEN.findall(text) if word not in _PUNCTUATION]
+    return list(filter(None, map(_normal_of.__getitem__, _TOKEN.findall(text))))
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -50,9 +51,21 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text) if match[0] not in _PUNCTUATION]
 
 
-@lru_cache(maxsize=100_000)  # few words make up most of any text
-def _normal(word: str) -> str:
-    word = _DIGIT.sub("0", word.lower())
+class _Normal(dict[str, str]):
+    """What each token is as a word, empty for punctuation; worked out once, for few words make up most of any text."""
+
+    def __missing__(self, token: str) -> str:
+        if len(self) > _MOST_TOKENS:
+            self.clear()
+        word = self[token] = "" if token in _PUNCTUATION else _normal(token)
+        return word
+
+
+_normal_of = _Normal()
+
+
+def _normal(token: str) -> str:
+    word = _DIGIT.sub("0", token.lower())
     if word[0] in "!?":
         return "?" if "?" in word else "!"
     return _LONG_RUN.sub(r"\1\1", word)

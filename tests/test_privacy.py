@@ -160,6 +160,7 @@ def test_what_is_no_personal_data_stands_as_it_was(harmless: str) -> None:
         ("Mvh Kalle Svensson. Jag vill ha svar", "Mvh <namn>. Jag vill ha svar"),
         ("Hälsningar Anna Berg, ring mig", "Hälsningar <namn>, ring mig"),
         ("mvh kalle svensson, ring mig", "mvh <namn>, ring mig"),
+        ("Hälsningar Solveig Mvh Xerxes Qvarnlund, tack", "Hälsningar <namn> Mvh <namn>, tack"),
         ("Nu räcker det! /Anna-Karin", "Nu räcker det! /<namn>"),
         ("Vänligen Återkom snarast", "Vänligen Återkom snarast"),
         ("Vänligen återbetala pengarna, tack", "Vänligen återbetala pengarna, tack"),
