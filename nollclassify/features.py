@@ -19,8 +19,8 @@ import scipy.sparse as sp
 
 from nollclassify.vocabulary import Batch, Numbers, Vocabulary, Words, batch, count, grams_of, pair_codes
 
-# So many words a lexicon keeps, about 40 MB; then it begins anew. A million texts have five times as many.
-_MOST_WORDS = 100_000
+# So many words a lexicon keeps, about 25 MB; then it begins anew. A million texts have ten times as many.
+_MOST_WORDS = 60_000
 
 Describe = Callable[[list[str]], np.ndarray]
 

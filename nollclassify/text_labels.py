@@ -12,7 +12,7 @@ from nollclassify.model import Reading, prepare
 from nollclassify.model_store import StoredModel
 from nollclassify.settings import Settings
 
-_CHUNK = 5_000
+_CHUNK = 2_500
 # Evidence: at most this many stretches a cause, each carrying at least this share of all that spoke for it.
 _MAX_STRETCHES, _MIN_SHARE = 3, 0.08
 # Above this share of words that training did not know, the model has too little to go by.
