@@ -165,11 +165,11 @@ def label(
         typer.Option(metavar="TAL", help="0.80 till 0.99: märk bara det som är rätt så ofta; resten till granskning."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Fortsätt där samma märkning avbröts, eller börja om.")
+        bool, typer.Option(help="Fortsätt där samma märkning avbröts [förval], eller börja om.", show_default=False)
     ] = True,
     engine: Annotated[
         Literal["local", "spark"],
-        typer.Option(help="spark: en Parquet-fil eller mapp på en eller många maskiner; resultatet blir en mapp."),
+        typer.Option(help="Här (local), eller Parquet till en mapp, på många maskiner (spark).", show_default=False),
     ] = "local",
 ) -> None:
     """Märk klagomål med orsaker. Varje rad hamnar i den märkta filen eller, med skäl, i den avvisade."""
