@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -13,7 +15,7 @@ from functools import cached_property
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pandas as pd
@@ -32,7 +34,6 @@ Pairs = Generator[tuple[Cases, pd.DataFrame], None, None]  # blocks of cases, an
 # Rows that are read, labelled and written at a time. Files of more than so many blocks are labelled by several
 # processes, which take three seconds to start, and go on where they were when they are killed.
 _ROWS, _MANY_BLOCKS = 5_000, 4
-_IDLE_SECONDS = 10  # then a process without work ends, also where the one that started it was killed
 _MOST_PROCESSES = 8  # reading and writing, which one does, keeps no more busy
 
 
@@ -231,12 +232,8 @@ def _side_by_side(blocks: Iterator[Cases], stored: StoredModel, settings: Settin
             failed.append(error)
 
     n_jobs = min(cpu_count(), _MOST_PROCESSES)
-    options = {
-        "initializer": _hold,
-        "initargs": (pickle.dumps((stored, settings)),),
-        "idle_worker_timeout": _IDLE_SECONDS,
-    }
-    results = Parallel(n_jobs, return_as="generator", **options)(tasks())
+    held = pickle.dumps((stored, settings))
+    results = Parallel(n_jobs, return_as="generator", initializer=_hold, initargs=(held, os.getpid()))(tasks())
     try:
         for labels in results:
             yield waiting.popleft(), labels
@@ -251,12 +248,21 @@ def _side_by_side(blocks: Iterator[Cases], stored: StoredModel, settings: Settin
 _held: list[tuple[StoredModel, Settings]] = []
 
 
-def _hold(pickled: bytes) -> None:
+def _hold(pickled: bytes, parent: int) -> None:
     """What a process keeps from block to block, for unpacking the model takes as long as a thousand texts.
 
-    As bytes, because joblib asks whether two processes were started in the same way.
+    As bytes, because joblib asks whether two processes were started in the same way. Where the process that started
+    it is killed, this one ends too.
     """
     _held[:] = [pickle.loads(pickled)]
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    # On Windows an orphan keeps its parent's number, and ends when joblib finds it idle for five minutes.
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _label_block(texts: Sequence[str], part: Path) -> pd.DataFrame:
