@@ -104,17 +104,19 @@ def label(
         InputError: a file that cannot be used, or an output that exists.
         ModelError: a model that cannot be used.
     """
-    settings = settings or load_settings()
-    stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
-    stored, settings = at_precision(stored, settings, precision)
+    stored, settings = ready(model, precision, settings)
     paths = [Path(file) for file in files]
     plan = list(zip(paths, _outputs(paths, output), strict=True))
     _check_outputs(plan, force)
     return [_label_file(path, target, stored, settings, progress, resume) for path, target in plan]
 
 
-def at_precision(stored: StoredModel, settings: Settings, precision: float | None) -> tuple[StoredModel, Settings]:
-    """The model and the settings for a stated precision, see `label`; InputError for one that was not measured."""
+def ready(
+    model: str | Path | StoredModel | None, precision: float | None, settings: Settings | None
+) -> tuple[StoredModel, Settings]:
+    """The model and the settings that `label` goes by when it is called with these; errors as there."""
+    settings = settings or load_settings()
+    stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
     if precision is None:
         return stored, settings
     try:

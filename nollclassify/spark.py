@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from nollclassify.cases import CONTENT, known_columns
 from nollclassify.errors import InputError
-from nollclassify.labelling import at_precision, free_names
-from nollclassify.model_store import StoredModel, load_model
-from nollclassify.settings import Settings, load_settings
+from nollclassify.labelling import free_names, ready
+from nollclassify.model_store import StoredModel
+from nollclassify.settings import Settings
 from nollclassify.spark_tasks import REJECTED, Keys, Task, arrow_type, unpacked
 from nollclassify.text_labels import label_texts
 
@@ -92,9 +92,7 @@ def label_with_spark(
         InputError: Spark is not there or fails, an input that cannot be used, or an output that exists.
         ModelError: a model that cannot be used.
     """
-    settings = settings or load_settings()
-    stored = model if isinstance(model, StoredModel) else load_model(Path(model or settings.champion))
-    stored, settings = at_precision(stored, settings, precision)
+    stored, settings = ready(model, precision, settings)
     source = str(source).rstrip("/")
     output = str(output or f"{source.removesuffix('.parquet')}.labelled").rstrip("/")
     rejected_output = f"{output.removesuffix('.labelled')}.rejected"
