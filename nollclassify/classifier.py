@@ -147,7 +147,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
                 lexicon = Lexicon(vocabulary, Describe(self._word_classes))
-                fitted, norms = features(seen, vocabulary), passage_norms(seen, vocabulary, PASSAGE)
+                fitted, norms = features(seen, lexicon), passage_norms(seen, lexicon, PASSAGE)
                 held_out = lexicon.read([words[i] for i in test])
                 known[test] = known_pair_share(held_out)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
@@ -166,8 +166,9 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         familiar: float,
     ) -> CauseModel:
         vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
-        linear = _fit_linear(features(words, vocabulary), Y, weight, self.candidate_.C)
-        model = self._uncalibrated(vocabulary, *linear, passage_norms(words, vocabulary, PASSAGE))
+        lexicon = Lexicon(vocabulary)
+        linear = _fit_linear(features(words, lexicon), Y, weight, self.candidate_.C)
+        model = self._uncalibrated(vocabulary, *linear, passage_norms(words, lexicon, PASSAGE))
         causes = range(Y.shape[1])
         # Weighted, so that a user's own mix of causes moves probabilities and thresholds as well.
         two = [scores[:, [k, Y.shape[1] + k]] for k in causes]

@@ -162,9 +162,9 @@ def weigh(counted: sp.csr_matrix, vocabulary: Vocabulary) -> sp.csr_matrix:
     return sp.csr_matrix((weights, counted.indices, counted.indptr), shape=counted.shape)
 
 
-def features(texts: Words, vocabulary: Vocabulary) -> sp.csr_matrix:
+def features(texts: Words, lexicon: Lexicon) -> sp.csr_matrix:
     """The feature matrix of tokenised texts, shape (n_texts, n_features), float64."""
-    matrix = weigh(counts(Lexicon(vocabulary).read(texts)), vocabulary)
+    matrix = weigh(counts(lexicon.read(texts)), lexicon.vocabulary)
     matrix.sort_indices()
     return matrix
 
@@ -174,7 +174,7 @@ def features(texts: Words, vocabulary: Vocabulary) -> sp.csr_matrix:
 _PASSAGES_MEASURED = 1_000
 
 
-def passage_norms(texts: Words, vocabulary: Vocabulary, width: int) -> np.ndarray:
+def passage_norms(texts: Words, lexicon: Lexicon, width: int) -> np.ndarray:
     """The mean length of the two blocks' weights in a passage of `width` words, shape (2,).
 
     Dividing by it puts a passage on the scale of a whole text, whose blocks have unit length. Passages have one
@@ -182,7 +182,8 @@ def passage_norms(texts: Words, vocabulary: Vocabulary, width: int) -> np.ndarra
     """
     passages = [words[at : at + width] for words in texts for at in range(0, max(len(words) - width, 0) + 1, width)]
     passages = [p for p in passages if len(p) == width] or passages
-    weighted = counts(Lexicon(vocabulary).read(passages[:: max(len(passages) // _PASSAGES_MEASURED, 1)]))
+    vocabulary = lexicon.vocabulary
+    weighted = counts(lexicon.read(passages[:: max(len(passages) // _PASSAGES_MEASURED, 1)]))
     weighted = weighted @ sp.diags(vocabulary.idf.astype(float))
     split = len(vocabulary.words) + len(vocabulary.pairs)
     lengths = [

@@ -40,14 +40,14 @@ def test_the_matrix_equals_that_of_scikit_learn() -> None:
     learn = [["kön", "är", "lång"], ["fakturan", "före", "varan"], ["kön", "är", "slut", "kön"]]
     use = [["kön", "är", "lång", "kön", "är"], ["okänt"], ["fakturan", "är", "lång"]]
     vocabulary = learn_vocabulary(learn, min_texts=1, gram_sizes=(2, 4))
-    assert np.allclose(features(use, vocabulary).toarray(), oracle(learn, use), atol=1e-6)
+    assert np.allclose(features(use, Lexicon(vocabulary)).toarray(), oracle(learn, use), atol=1e-6)
 
 
 @given(texts)
 @settings(max_examples=60, deadline=None)
 def test_the_parts_of_single_words_add_up_to_the_text(sample: list[list[str]]) -> None:
     vocabulary = learn_vocabulary([*sample, ["kön", "är"]], min_texts=1)
-    whole = features(sample, vocabulary).toarray()
+    whole = features(sample, Lexicon(vocabulary)).toarray()
     read = Lexicon(vocabulary).read(sample)
     counted = counts(read)
     some = np.flatnonzero(np.arange(len(sample)) % 3 != 1)
@@ -66,7 +66,7 @@ def test_a_lexicon_gives_the_same_whatever_it_has_read_before(
     lexicon = Lexicon(vocabulary)
     lexicon.read(earlier)
     again = weigh(counts(lexicon.read(sample)), vocabulary)
-    assert (again != features(sample, vocabulary)).nnz == 0
+    assert (again != features(sample, Lexicon(vocabulary))).nnz == 0
 
 
 def test_a_full_lexicon_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,5 +101,5 @@ def test_a_mask_is_one_feature() -> None:
 
 def test_no_texts_give_no_rows() -> None:
     vocabulary = learn_vocabulary([["a", "b"], ["a"]], min_texts=1)
-    assert features([], vocabulary).shape == (0, vocabulary.n_features)
-    assert features([[]], vocabulary).nnz == 0
+    assert features([], Lexicon(vocabulary)).shape == (0, vocabulary.n_features)
+    assert features([[]], Lexicon(vocabulary)).nnz == 0
