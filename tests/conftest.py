@@ -19,7 +19,8 @@ from nollclassify.classifier import Candidate
 from nollclassify.model_store import StoredModel, load_model
 from nollclassify.settings import Settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
-from nollclassify.training import Training, read_starter, train
+from nollclassify.training import Training, train
+from nollclassify.training_data import read_starter
 from tests.audits import labelled
 
 BIN = Path(sys.executable).parent

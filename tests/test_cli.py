@@ -150,7 +150,7 @@ def test_report_writes_and_says_where(call, month: Path, tmp_path: Path) -> None
 
 
 def test_promote_tells_why_not(call, workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_settings", lambda taxonomy="": __import__("tests.conftest").conftest.SMALL)
+    monkeypatch.setattr(cli.models, "settings_for", lambda taxonomy="": __import__("tests.conftest").conftest.SMALL)
     code, _, err = call("promote", "77")
     assert code == 7
     assert "version 77 av small finns inte i registret" in err

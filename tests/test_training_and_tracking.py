@@ -18,7 +18,8 @@ from nollclassify.model_store import load_model
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.text_labels import label_texts
 from nollclassify.tracking import CHALLENGER, CHAMPION, Tracking
-from nollclassify.training import promote, read_starter, train
+from nollclassify.training import promote, train
+from nollclassify.training_data import read_starter
 from tests.conftest import QUICK, SMALL, Workplace
 
 

@@ -38,7 +38,8 @@ from nollclassify.gate import HeldOut
 from nollclassify.model import prepare
 from nollclassify.model_store import save_model
 from nollclassify.taxonomy import load_taxonomy
-from nollclassify.training import N_FOLDS, read_starter
+from nollclassify.training import N_FOLDS
+from nollclassify.training_data import read_starter
 
 HERE = Path(__file__).parent
 REVIEWS = HERE.parents[2] / "shared" / "data" / "swedish_reviews.jsonl"

@@ -29,7 +29,8 @@ from nollclassify.evaluation import Scores, groups, indicator, score
 from nollclassify.model import CauseModel
 from nollclassify.settings import Settings
 from nollclassify.taxonomy import load_taxonomy
-from nollclassify.training import N_FOLDS, read_starter
+from nollclassify.training import N_FOLDS
+from nollclassify.training_data import read_starter
 
 PRECISION, SEEDS, N_TEST = 0.95, 10, 100
 Texts = Sequence[str]

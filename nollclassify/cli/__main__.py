@@ -1,0 +1,5 @@
+"""`python -m nollclassify.cli`."""
+
+from nollclassify.cli import main
+
+main()

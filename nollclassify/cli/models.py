@@ -1,0 +1,152 @@
+"""Commands on models: train, evaluate, promote."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nollclassify.cli.shared import EXIT_NOT_PROMOTED, Files, Model, Taxonomy, app, model_directory, settings_for, steps
+
+if TYPE_CHECKING:
+    from nollclassify.evaluation import Scores
+    from nollclassify.training import Training
+
+
+@app.command(epilog="Exempel: nollclassify train rattade-2020-03.xlsx --output models/mars")
+def train(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FIL...]", help="Märkta ärendefiler.")] = None,
+    output: Annotated[Path, typer.Option(metavar="MAPP", help="Var modellen läggs.")] = Path("models/challenger"),
+    no_starter: Annotated[bool, typer.Option("--no-starter", help="Utan de texter som följer med.")] = False,
+    register: Annotated[bool, typer.Option(help="Skriv till MLflow och fråga grinden.")] = True,
+    seed: Annotated[int, typer.Option(metavar="N", help="Frö för delningen i delar.")] = 0,
+    taxonomy: Taxonomy = "",
+) -> None:
+    """Träna en modell på startkorpusen och på egna märkta filer; den som klarar grinden blir gällande modell."""
+    with steps() as progress:
+        progress("läser in bibliotek och texter")
+        from nollclassify.training import train as run
+
+        result = run(
+            *(files or []),
+            output=output,
+            starter=not no_starter,
+            register=register,
+            seed=seed,
+            settings=settings_for(taxonomy),
+            progress=progress,
+        )
+    print_training(result)
+
+
+def print_training(result: Training) -> None:
+    print(f"Modell {result.stored.version} i {result.directory}")
+    print_scores(result.scores, result.stored.taxonomy, "Träffsäkerhet på upphov utanför träningen")
+    from nollclassify.behaviours import by_kind
+
+    _print_behaviours(by_kind(result.stored.held_out.behaviours))
+    if len(result.rejected):
+        print(f"{len(result.rejected)} rader kunde inte användas; se filerna NAMN.rejected-in-training bredvid.")
+    if result.decision is None:
+        print("Modellen är inte registrerad.")
+    elif result.decision.passed:
+        print(f"Version {result.number} är nu gällande modell (champion): {result.decision.reason}.")
+    else:
+        print(f"Version {result.number} blev inte gällande modell: {result.decision.reason}.")
+
+
+def print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{title}, {scores.n} klagomål (95 % intervall)",
+        title_justify="left",
+    )
+    for name in ("Orsak", "n", "Precision", "Täckning", "F1", "AP", "Kal.fel"):
+        table.add_column(name, justify="left" if name == "Orsak" else "right")
+    for row in scores.causes.to_dict("records"):
+        spans = [f"{row[m]:.2f} ({row[f'{m}_low']:.2f}–{row[f'{m}_high']:.2f})" for m in ("precision", "recall", "f1")]
+        rest = [f"{row['average_precision']:.2f}", f"{row['calibration_error']:.3f}"]
+        table.add_row(taxonomy.cause(row["cause"]).name_sv, str(row["n"]), *spans, *rest)
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(table)
+    for name, interval in (
+        ("Makro-F1", scores.macro_f1),
+        ("Mikro-F1", scores.micro_f1),
+        ("Helt rätt", scores.exact_match),
+    ):
+        console.print(f"{name} {interval.estimate:.2f} ({interval.low:.2f}–{interval.high:.2f})")
+
+
+@app.command(epilog="Exempel: nollclassify evaluate rattade-2020-03.xlsx --json matt.json")
+def evaluate(
+    files: Files,
+    model: Model = "",
+    json_path: Annotated[
+        Path | None, typer.Option("--json", metavar="FIL", help="Skriv också måtten som JSON; - är skärmen.")
+    ] = None,
+) -> None:
+    """Mät en modell på märkta ärenden: per orsak, totalt, per kanal och per produkt."""
+    with steps() as progress:
+        progress("mäter")
+        from nollclassify.model_store import load_model
+        from nollclassify.scoring import evaluate as run
+
+        settings = settings_for()
+        stored = load_model(model_directory(model, settings))
+        on_screen = str(json_path) == "-"
+        result = run(*files, model=stored, json_path=None if on_screen else json_path, settings=settings)
+    if on_screen:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        return
+    print(f"Modell {result.model_version}")
+    print_scores(result.scores, stored.taxonomy, "Träffsäkerhet")
+    for title, parts in (("Kanal", result.by_channel), ("Produkt", result.by_product)):
+        for name, part in parts.items():
+            macro = part.micro_f1
+            print(f"{title} {name}: n {part.n}, mikro-F1 {macro.estimate:.2f} ({macro.low:.2f}–{macro.high:.2f})")
+    if result.too_few:
+        print(f"För få för att säga något: {', '.join(result.too_few)}")
+    _print_confusion(result.scores)
+    _print_behaviours(result.behaviours)
+    if result.n_seen:
+        print(f"Obs! {result.n_seen} av texterna fanns i modellens träning; för dem är måtten för bra.")
+    if result.n_rejected:
+        print(f"{result.n_rejected} rader kunde inte användas; `nollclassify label` skriver dem med skäl.")
+
+
+def _print_confusion(scores: Scores) -> None:
+    print("Huvudorsak: rätt svar (rad) mot modellens (kolumn)")
+    print(scores.confusion.to_string())
+
+
+def _print_behaviours(table: Any) -> None:
+    from nollclassify.behaviours import KINDS_SV
+
+    print("Beteendesviten: andel fall där varje text får just sina orsaker (95 % intervall)")
+    for row in table.to_dict("records"):
+        print(f"  {KINDS_SV[row['kind']]}: {row['share']:.2f} ({row['low']:.2f}–{row['high']:.2f}), {row['n']} fall")
+
+
+@app.command(epilog='Exempel: nollclassify promote 3 --reason "granskad av analysgruppen"')
+def promote(
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="Versionens nummer i registret.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Varför; sparas med versionen.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Befordra även om grinden säger nej; kräver --reason.")
+    ] = False,
+) -> None:
+    """Pröva en registrerad version mot grinden och gör den till gällande modell om den klarar den."""
+    with steps() as progress:
+        progress("jämför med gällande modell")
+        from nollclassify.training import promote as run
+
+        result = run(version, reason, force, settings_for())
+    if not result.promoted:
+        print(f"Version {result.number} blev inte gällande modell: {result.reason}.")
+        raise typer.Exit(EXIT_NOT_PROMOTED)
+    print(f"Version {result.number} är nu gällande modell (champion): {result.reason}.")

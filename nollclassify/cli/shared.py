@@ -1,0 +1,68 @@
+"""What the commands have in common: the application, options, settings, steps on the screen, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nollclassify.settings import Settings
+
+EXIT_REJECTED, EXIT_NOT_PROMOTED = 3, 8
+
+app = typer.Typer(
+    name="nollclassify",
+    help="Läser svenska klagomål och säger varför kunden är missnöjd.",
+    epilog="Slutkoder: 0 allt gick väl; 2 fel i kommandot; 3 några rader kunde inte märkas; 4 indata; 5 modell; "
+    "6 inställningar; 7 MLflow; 8 modellen befordrades inte.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Files = Annotated[  # not as paths, which would spoil the address of a table on a cluster
+    list[str], typer.Argument(metavar="FIL...", help="Ärendefiler: CSV, Excel, JSON Lines eller Parquet.")
+]
+Model = Annotated[
+    str, typer.Option("--model", metavar="MAPP", help="Modellmapp eller models:/NAMN@ALIAS. [förval: models/champion]")
+]
+Taxonomy = Annotated[
+    str, typer.Option("--taxonomy", metavar="FIL", help="Egen taxonomifil i stället för den medföljande.")
+]
+
+
+def settings_for(taxonomy: str = "") -> Settings:
+    """The settings of the working directory, perhaps with another taxonomy."""
+    from dataclasses import replace
+
+    from nollclassify.settings import load_settings
+
+    settings = load_settings()
+    return replace(settings, taxonomy=taxonomy) if taxonomy else settings
+
+
+def model_directory(model: str, settings: Settings) -> Path:
+    """A model's directory; only a registry address needs MLflow."""
+    if not model.startswith(("models:/", "runs:/")):
+        return Path(model or settings.champion)
+    from nollclassify.tracking import Tracking
+
+    return Tracking(settings).fetch(model)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Show what goes on, on standard error: a turning sign in a terminal, a line a step elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    if not console.is_terminal:
+        yield lambda message: console.print(f"… {message}")
+        return
+    with console.status("börjar") as status:
+        yield lambda message: status.update(f"{message} …")
