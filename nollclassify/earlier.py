@@ -28,11 +28,20 @@ class NumberOf:
     def set(self, text: str, number: int) -> None:
         self._recent[hash(text)] = number
         if len(self._recent) == self._RECENT:
-            keys = np.concatenate([np.fromiter(self._recent.keys(), dtype=np.int64), self._keys])
-            values = np.concatenate([np.fromiter(self._recent.values(), dtype=np.int64), self._values])
-            self._keys, first = np.unique(keys, return_index=True)  # of equal ones the first, which is the recent one
-            self._values = values[first]
+            self._keep()
             self._recent.clear()
+
+    def _keep(self) -> None:
+        """Put the recent ones among the sorted keys; in place, for a sort of them all would double the memory."""
+        keys = np.fromiter(self._recent.keys(), dtype=np.int64)
+        order = np.argsort(keys)
+        keys, values = keys[order], np.fromiter(self._recent.values(), dtype=np.int64)[order]
+        at = self._keys.searchsorted(keys)
+        known = at < len(self._keys)
+        known[known] = self._keys[at[known]] == keys[known]
+        self._values[at[known]] = values[known]
+        self._keys = np.insert(self._keys, at[~known], keys[~known])
+        self._values = np.insert(self._values, at[~known], values[~known])
 
 
 class Earlier:

@@ -33,3 +33,9 @@ class TrackingError(NollclassifyError):
     """The MLflow store cannot be reached or does not hold what was asked for."""
 
     exit_code = 7
+
+
+class BrokenOffError(NollclassifyError):
+    """The user broke off (Ctrl-C)."""
+
+    exit_code = 130

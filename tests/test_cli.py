@@ -175,3 +175,13 @@ def test_train_refuses_a_file_of_word_classes_that_does_not_hold(
     assert code == 6
     assert "ord.toml: 'Faktura' i ordklassen 'betalning' duger inte" in err
     assert not (tmp_path / "m").exists()
+
+
+def test_breaking_off_is_told_in_swedish(call, month: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nollclassify.labelling.label", broken_off)
+    code, _, err = call("label", month)
+    assert code == 130
+    assert err == "Fel: avbrutet; ingen fil är halvskriven, kör samma kommando igen.\n"

@@ -20,7 +20,9 @@ def label(
     files: Files,
     output: Annotated[
         str | None,
-        typer.Option(metavar="FIL", help="Resultatfil, eller mapp för flera filer. [förval: NAMN.labelled.*]"),
+        typer.Option(
+            "--output", "-o", metavar="FIL", help="Resultatfil, eller mapp för flera filer. [förval: NAMN.labelled.*]"
+        ),
     ] = None,
     model: Model = "",
     force: Annotated[bool, typer.Option("--force", help="Ersätt en resultatfil som redan finns.")] = False,

@@ -19,7 +19,8 @@ def audit(
     n: Annotated[int, typer.Option("--n", metavar="N", help="Hur många klagomål som ska granskas, minst 20.")] = 40,
     month: Annotated[str | None, typer.Option(metavar="ÅÅÅÅ-MM", help="Månad. [förval: den senaste]")] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FIL", help="Excelbok att fylla i. [förval: granskning-MÅNAD.xlsx]")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FIL", help="Excelbok att fylla i. [förval: granskning-MÅNAD.xlsx]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Frö för lottningen.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Ersätt en granskning som redan finns.")] = False,
@@ -44,7 +45,7 @@ def report(
         list[Path],
         typer.Argument(metavar="MÄRKT...", help="Filer som `label` har skrivit; gärna tidigare månader också."),
     ],
-    output: Annotated[Path, typer.Option(metavar="MAPP", help="Var sammanställningen läggs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MAPP", help="Var sammanställningen läggs.")],
     purchases: Annotated[
         Path | None,
         typer.Option(metavar="FIL", help="Köp (och mål) per månad och produkt, för tal per miljon köp."),

@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from nollclassify.errors import BrokenOffError
 
 if TYPE_CHECKING:
     from nollclassify.settings import Settings
 
 EXIT_REJECTED, EXIT_NOT_PROMOTED = 3, 8
 
+
+class _Commands(TyperGroup):
+    """The commands; who breaks one off is told in Swedish what is left of it."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise BrokenOffError("avbrutet; ingen fil är halvskriven, kör samma kommando igen.") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="nollclassify",
     help="Läser svenska klagomål och säger varför kunden är missnöjd.",
     epilog="Slutkoder: 0 allt gick väl; 2 fel i kommandot; 3 några rader kunde inte märkas; 4 indata; 5 modell; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -271,7 +271,8 @@ def _write_pages(context: Context, told: _Telling, folder: Path, products: Seque
         write_text(folder / names[product], render(context, product, told.of(product), list(names.items())))
     for old in folder.glob(f"{stem}-*.html"):
         if old.name not in names.values():
-            old.unlink()
+            with suppress(OSError):  # another report of the month may have done it
+                old.unlink()
     return {product: folder / name for product, name in names.items()}
 
 
