@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -58,6 +59,7 @@ class Registered:
 # MLflow writes the addresses that it is given into the environment. These are ours, not the user's: in another working
 # directory the same process must not go on using them.
 _ours: dict[str, str] = {}
+_ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 
 
 def _address(name: str, default: str) -> str:
@@ -89,6 +91,11 @@ class Tracking:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(_address("MLFLOW_REGISTRY_URI", self.uri))
         self._database = _database(self.uri)
+        # MLflow takes it for the sign that it stands for in an address, tries for a minute, and loses its way.
+        if self._database and (sign := _ESCAPED.search(str(self._database))):
+            raise TrackingError(
+                f"{self._database.parent}: MLflow klarar inte {sign[0]} i en mapps namn; byt namn på den."
+            )
         self._lock: AbstractContextManager[Any] = nullcontext()
         with _clear_errors(self.uri):
             if self._database:

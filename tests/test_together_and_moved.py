@@ -14,6 +14,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from nollclassify.errors import TrackingError
 from nollclassify.model_store import copy_model, load_model, read_manifest, save_model
 from nollclassify.processes import is_gone, mark
 from nollclassify.tracking import CHAMPION, PROCESS, Tracking
@@ -112,6 +113,17 @@ def test_what_another_computer_or_a_later_process_made_is_told_from_what_a_dead_
     assert is_gone(f"{other}-{pid}-{began}", age=2 * 86_400)
     assert not is_gone("no mark", age=1e9)
     assert socket.gethostname() not in mark()
+
+
+def test_a_folder_name_that_mlflow_would_misread_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "klagomål%20mars").mkdir()
+    monkeypatch.chdir(tmp_path / "klagomål%20mars")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(TrackingError, match="mars: MLflow klarar inte %20 i en mapps namn; byt namn på den"):
+        Tracking(SMALL)
+    assert not any(Path().iterdir())
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])

@@ -98,7 +98,8 @@ def draw(n: int) -> None:
 
 
 def label_many(_: int) -> None:
-    labelling.label("many.csv", output=LABELS / "ut.csv", force=True, settings=SMALL)
+    # Not the champion, which the promotions change.
+    labelling.label("many.csv", output=LABELS / "ut.csv", model=MODELS / "challenger", force=True, settings=SMALL)
 
 
 def check_labels() -> None:
