@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nollclassify.atomic import replacing
@@ -20,9 +19,9 @@ from nollclassify.case_files import Table, read_table
 from nollclassify.case_writing import EXCEL_CELL_LIMIT, new_workbook, write_sheet
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError
-from nollclassify.estimation import allocate
 from nollclassify.ledger import NO_MONTH, Ledger, load_definition, make_ledger
 from nollclassify.model import prepare
+from nollclassify.sampling import sample
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
 
@@ -98,7 +97,7 @@ def audit(
     month = chosen_month(ledger.cases, month, labelled)
     cases = ledger.cases[ledger.cases["month"] == month].reset_index(drop=True)
     target = _target(output or f"granskning-{month.replace(' ', '-')}.xlsx", force)
-    frame = draw(cases, n, seed)
+    frame = sample(cases, n, seed)
     _write(target, cases, frame, taxonomy, answers or {}, settings.definition)
     return Drawn(month, int(frame["drawn"].sum()), len(cases), target)
 
@@ -134,40 +133,6 @@ def chosen_month(cases: pd.DataFrame, wanted: str | None, labelled: Sequence[str
         there = f"månader som finns: {', '.join(months)}" if months else "inga klagomål har datum"
         raise InputError(f"{', '.join(map(str, labelled))}: inga klagomål i {wanted}; {there}.")
     return wanted or (months[-1] if months else NO_MONTH)
-
-
-# --- drawing -----------------------------------------------------------------------------------------------------
-
-
-def draw(cases: pd.DataFrame, n: int, seed: int = 0) -> pd.DataFrame:
-    """Draw n cases at random, stratified by predicted cause and, within it, spread over products.
-
-    How many from each predicted cause: `estimation.allocate`. Within a predicted cause the cases stand by product,
-    shuffled within it, and every k-th is drawn from a random start (systematic sampling, Madow and Madow 1944): each
-    has the same probability, and each product gets its part.
-
-    Args:
-        cases: with `case_id`, `primary` and `product`.
-
-    Returns:
-        One row a case, in order: `case_id`, `stratum` (predicted primary cause), `drawn` (bool), `probability` of
-        being drawn (0 to 1, the same for all of a predicted cause).
-    """
-    generator = np.random.default_rng(seed)
-    case_id, primary, product = (cases[name].to_numpy(dtype=str) for name in ("case_id", "primary", "product"))
-    # By case id, so that the same cases are drawn however the rows are sorted.
-    chance = np.empty(len(cases))
-    chance[np.argsort(case_id, kind="stable")] = generator.random(len(cases))
-    drawn, probability = np.zeros(len(cases), dtype=bool), np.zeros(len(cases))
-    strata, sizes = np.unique(primary, return_counts=True)
-    for stratum, size, take in zip(strata, sizes, allocate(sizes, n), strict=True):
-        rows = np.flatnonzero(primary == stratum)
-        rows = rows[np.lexsort((chance[rows], product[rows]))]
-        points = np.floor((np.arange(take) + generator.random()) * size / max(take, 1)).astype(int)
-        drawn[rows[np.minimum(points, size - 1)]] = True  # A start just below 1 may be rounded up.
-        probability[rows] = take / size
-    columns = {"case_id": cases["case_id"], "stratum": cases["primary"], "drawn": drawn, "probability": probability}
-    return pd.DataFrame(columns, index=cases.index)
 
 
 def _write(

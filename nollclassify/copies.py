@@ -84,12 +84,12 @@ def _words(text: str) -> list[str]:
 
 def _same_text(one: str, other: str, known: bool) -> bool:
     """Whether two texts are near-identical, by a known customer or by somebody."""
-    return one == other or _likeness(_words(one), _words(other)) >= (SAME_CUSTOMER if known else SAME_TEXT)
+    return one == other or likeness(one, other) >= (SAME_CUSTOMER if known else SAME_TEXT)
 
 
-def _likeness(words: Sequence[str], others: Sequence[str]) -> float:
+def likeness(one: str, other: str) -> float:
     """The part of their runs of three words that two texts share (Jaccard), 0 to 1; shorter texts are one run."""
-    a, b = _runs_of_three(words), _runs_of_three(others)
+    a, b = _runs_of_three(_words(one)), _runs_of_three(_words(other))
     return len(a & b) / len(a | b)
 
 

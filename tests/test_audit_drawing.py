@@ -1,69 +1,16 @@
-"""Which cases are drawn for an audit: by known chances, spread over products, the same at every reading."""
+"""Which cases are drawn for an audit: of which month, and the same at every reading (`test_sampling.py`: how)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nollclassify.auditing import Drawn, audit, draw
+from nollclassify.auditing import Drawn, audit
 from nollclassify.errors import InputError
 from nollclassify.settings import Settings
 from tests.audits import labelled, rows_of
-
-
-def month_of(*sizes: tuple[str, str, int]) -> pd.DataFrame:
-    """Cases by predicted cause and product."""
-    rows = [(primary, product) for primary, product, size in sizes for _ in range(size)]
-    frame = pd.DataFrame(rows, columns=["primary", "product"])
-    return frame.assign(case_id=[f"K-{n:03d}" for n in range(len(frame))])
-
-
-def test_each_case_is_drawn_as_often_as_its_stored_probability_says() -> None:
-    cases = month_of(
-        ("wait_time", "Faktura", 11), ("wait_time", "Kort", 4), ("other", "Faktura", 30), ("other", "", 3), ("x", "", 1)
-    )
-    n_draws, times = 2_000, np.zeros(len(cases))
-    for seed in range(n_draws):
-        frame = draw(cases, 20, seed)
-        assert frame["drawn"].sum() == 20
-        times += frame["drawn"].to_numpy()
-    p = frame["probability"].to_numpy()
-    assert p.sum() == pytest.approx(20)
-    assert set(p[cases["primary"] == "x"]) == {1.0}
-    # 4.5 standard errors: 49 cases, one chance in 3,000 of a false alarm for other seeds.
-    assert np.all(np.abs(times / n_draws - p) <= 4.5 * np.sqrt(p * (1 - p) / n_draws) + 1e-9)
-
-
-CELLS = st.tuples(st.sampled_from(["wait_time", "other", "x"]), st.sampled_from("ABC"), st.integers(1, 15))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(CELLS, min_size=1, max_size=6), st.integers(1, 60), st.integers(0, 99))
-def test_a_draw_spreads_over_products_and_does_not_depend_on_the_order_of_rows(
-    cells: list[tuple[str, str, int]], n: int, seed: int
-) -> None:
-    cases = month_of(*cells)
-    frame = draw(cases, n, seed)
-    assert frame["drawn"].sum() == min(n, len(cases))
-    assert frame.groupby("stratum")["probability"].nunique().eq(1).all()
-    whole = frame.assign(product=cases["product"]).groupby(["stratum", "product"])
-    expected, found = whole["probability"].sum(), whole["drawn"].sum()
-    assert (found - expected).abs().max() < 1 + 1e-9
-    shuffled = cases.sample(frac=1, random_state=seed)
-    again = draw(shuffled, n, seed)
-    assert list(again["case_id"]) == list(shuffled["case_id"])
-    assert set(again.loc[again["drawn"], "case_id"]) == set(frame.loc[frame["drawn"], "case_id"])
-
-
-def test_another_seed_draws_other_cases() -> None:
-    cases = month_of(("wait_time", "Faktura", 50))
-    assert not draw(cases, 20, 1)["drawn"].equals(draw(cases, 20, 2)["drawn"])
 
 
 def test_a_small_month_is_drawn_whole(tmp_path: Path) -> None:

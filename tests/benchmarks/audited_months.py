@@ -17,11 +17,12 @@ from intervals import CLASSIFIERS, mix
 from peers import CAUSES, console, record
 from rich.table import Table
 
-from nollclassify.auditing import Audit, draw
+from nollclassify.auditing import Audit
 from nollclassify.ledger import ALL_PRODUCTS, load_definition
 from nollclassify.reporting.estimates import SHARED
 from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.figures import tidy_table
+from nollclassify.sampling import sample
 from nollclassify.settings import Settings
 
 PRODUCTS = {"Faktura": 0.5, "Delbetalning": 0.25, "Konto": 0.15, "Kort": 0.07, "Lån": 0.03}
@@ -104,7 +105,7 @@ def drawn_cases(
 
 def answered(cases: pd.DataFrame, n: int, generator: np.random.Generator) -> Audit:
     """A person who is always right fills in what `draw` drew."""
-    frame = draw(cases, n, seed=int(generator.integers(2**32)))
+    frame = sample(cases, n, seed=int(generator.integers(2**32)))
     asked = cases[frame["drawn"]]
     answers = {
         case: (IDS[truth], IDS[1]) if beside else (IDS[truth],)
