@@ -11,16 +11,15 @@ import io
 import json
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from nollclassify.errors import InputError
-from nollclassify.workbook_guard import check_workbook
+from nollclassify.sheets import HeadingTest, cell_value, heading_row, sheets_of
 
 ENDINGS = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
@@ -28,8 +27,6 @@ ENDINGS = {
     **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".parquet": "parquet",
 }
-# Titles and empty lines may stand above the headings of a workbook; further down nobody puts them.
-HEADING_ROWS = 15
 # How Excel is told of the delimiter; an old Mac ends the line with \r alone.
 _NAMED_DELIMITER = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _UNDECODED, _NOT_ASCII = re.compile("[\udc80-\udcff]"), re.compile(r"[^\x00-\x7f]")
@@ -40,8 +37,6 @@ _ENOUGH_LETTERS = 100_000
 _BAD_LETTERS = "har tecken i en annan teckenkodning än filen; rätta dem eller spara filen som UTF-8"
 _SAMPLE_ROWS, _SAMPLE_CHARACTERS = 500, 1_000_000
 _BYTES_AT_ONCE = 1 << 20
-
-HeadingTest = Callable[[Sequence[str]], int]
 
 
 @dataclass
@@ -87,16 +82,38 @@ def read_blocks(path: Path, known_headings: HeadingTest, size: int = 20_000) -> 
         InputError: the file is missing, empty, damaged, too large or of an unknown format; perhaps after some blocks.
     """
     reader = {"csv": _read_csv, "excel": _read_excel, "jsonl": _read_jsonl, "parquet": _read_parquet}[format_of(path)]
-    try:
-        if not path.is_file():
-            raise InputError(f"{path}: filen finns inte; kontrollera namnet och mappen.")
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
+    with _readable(path):
         for table in reader(path, known_headings, size):
             if any(_UNDECODED.search(str(column)) for column in table.columns):
                 raise InputError(f"{path}: rubrikraden {_BAD_LETTERS}.")
             table.columns = _unique(table.columns)
             yield table
+
+
+def read_sheets(path: Path, known_headings: HeadingTest) -> list[Table]:
+    """Every sheet of a workbook that has known headings, hidden ones too; of another file its one table if it has them.
+
+    Raises:
+        InputError: as `read_blocks`.
+    """
+    if format_of(path) != "excel":
+        table = read_table(path, known_headings)
+        return [table] if known_headings(table.columns) else []
+    with _readable(path):
+        found = [(rows, heading_row(rows, known_headings)) for rows in sheets_of(path).values()]
+    tables = [_sheet_table(rows, at) for rows, at in found if at is not None]
+    return [Table(_unique(table.columns), table.rows, table.lines) for table in tables]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Refuse a file that is missing or empty; what goes wrong inside is told as an InputError."""
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: filen finns inte; kontrollera namnet och mappen.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: filen är tom; spara om den med en rubrikrad och minst en rad under.")
+        yield
     except UnicodeDecodeError:
         raise InputError(f"{path}: filens teckenkodning är skadad; spara om den som UTF-8.") from None
     except OSError as error:
@@ -258,14 +275,8 @@ def _add_csv_row(table: Table, number: int, row: list[str], lines: Sequence[str]
 
 
 def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[Table]:
-    try:
-        check_workbook(path)
-        sheets = _sheets(path)
-    except (InputError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # A damaged archive makes zipfile and calamine raise errors of many kinds, panics too.
-        raise InputError(f"{path}: arbetsboken går inte att läsa; öppna den i Excel och spara om den.") from None
-    found = {name: at for name, rows in sheets.items() if (at := _heading_row(rows, known_headings)) is not None}
+    sheets = sheets_of(path)
+    found = {name: at for name, rows in sheets.items() if (at := heading_row(rows, known_headings)) is not None}
     if len(found) > 1:
         names = ", ".join(found)
         raise InputError(f"{path}: {len(found)} blad har klagomål ({names}); lägg varje blad i en egen fil.")
@@ -276,45 +287,13 @@ def _read_excel(path: Path, known_headings: HeadingTest, size: int) -> Iterator[
         yield Table(table.columns, table.rows[block], table.lines[block])
 
 
-def _sheets(path: Path) -> dict[str, list[list[Any]]]:
-    """The rows of each sheet by its name, to which is added if it is hidden: who looks for it sees no tab.
-
-    Rows and columns that are hidden or filtered away are read as all others, so that no case is lost.
-    """
-    # Calamine is three times as fast as openpyxl and runs no formula.
-    from python_calamine import CalamineWorkbook
-
-    workbook = CalamineWorkbook.from_path(str(path))
-    tabs = [sheet for sheet in workbook.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
-    names = {s.name: s.name if str(s.visible).endswith(".Visible") else f"{s.name} som är dolt" for s in tabs}
-    return {told: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name, told in names.items()}
-
-
-def _heading_row(rows: list[list[Any]], known_headings: HeadingTest) -> int | None:
-    """The row with the most known headings; of two that stand together, such as groups above columns, the lower one."""
-    scores = [known_headings([str(cell) for cell in row]) for row in rows[:HEADING_ROWS]]
-    best = max(scores, default=0)
-    at = scores.index(best) if best else None
-    # One heading alone in the row below may be a complaint that says no more than `text`.
-    return at + 1 if at is not None and best > 1 and scores[at + 1 : at + 2] == [best] else at
-
-
 def _sheet_table(rows: list[list[Any]], at: int) -> Table:
-    header = [str(_excel_value(cell)) for cell in rows[at]] if rows else []
-    body = [(n, [_excel_value(c) for c in row]) for n, row in enumerate(rows[at + 1 :], at + 2)]
+    header = [str(cell_value(cell)) for cell in rows[at]] if rows else []
+    body = [(n, [cell_value(c) for c in row]) for n, row in enumerate(rows[at + 1 :], at + 2)]
     body = [(n, row) for n, row in body if any(cell != "" for cell in row)]
     filled = (i for row in (header, *(row for _, row in body)) for i, cell in enumerate(row, 1) if cell != "")
     used = max(filled, default=0)
     return Table(header[:used], [row[:used] for _, row in body], [n for n, _ in body])
-
-
-def _excel_value(cell: Any) -> Any:
-    """Whole numbers without the `.0` that Excel stores; midnight as a date."""
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
-    if isinstance(cell, datetime) and (cell.hour, cell.minute, cell.second) == (0, 0, 0):
-        return cell.date()
-    return cell
 
 
 # --- JSON Lines and Parquet --------------------------------------------------------------------------------------
