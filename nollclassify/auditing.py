@@ -6,17 +6,32 @@ what makes the corrected figures honest. The person sees the complaint but not t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from nollclassify.answer_sheets import (
+    CAUSES,
+    COMMENT,
+    FRAME,
+    TEXT,
+    CaseIds,
+    UnclearAnswerError,
+    column,
+    folded,
+    given_causes,
+    headings,
+    new_book,
+    short,
+    write_codebook,
+    write_questions,
+    written,
+)
 from nollclassify.atomic import replacing
 from nollclassify.case_files import Table, read_table
-from nollclassify.case_writing import EXCEL_CELL_LIMIT, new_workbook, write_sheet
+from nollclassify.case_writing import new_workbook, write_sheet
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError
 from nollclassify.ledger import NO_MONTH, Ledger, load_definition, make_ledger
@@ -27,8 +42,8 @@ from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
 
 # A product with so many audited cases is corrected by its own; the others share theirs.
 ENOUGH_AUDITED = 20
-_SHEET, _FRAME_SHEET, _CODEBOOK = "granskning", "ram", "orsaker"
-_ASKED = ("ärende", "datum", "kanal", "produkt", "klagomål", "huvudorsak", "orsak 2", "orsak 3", "kommentar")
+_ASKED = ("ärende", "datum", "kanal", "produkt", TEXT, *CAUSES, COMMENT)
+_WIDTHS = {TEXT: 80, **dict.fromkeys(CAUSES, 26), COMMENT: 26}
 _FRAME = ("ärende", "månad", "produkt", "stratum", "dragen", "sannolikhet", "modellversion", "definition")
 
 
@@ -96,19 +111,10 @@ def audit(
     ledger = read_ledger(labelled, taxonomy, settings)[0]
     month = chosen_month(ledger.cases, month, labelled)
     cases = ledger.cases[ledger.cases["month"] == month].reset_index(drop=True)
-    target = _target(output or f"granskning-{month.replace(' ', '-')}.xlsx", force)
+    target = new_book(output or f"granskning-{month.replace(' ', '-')}.xlsx", force)
     frame = sample(cases, n, seed)
     _write(target, cases, frame, taxonomy, answers or {}, settings.definition)
     return Drawn(month, int(frame["drawn"].sum()), len(cases), target)
-
-
-def _target(output: str | Path, force: bool) -> Path:
-    target = Path(output)
-    if target.suffix.lower() != ".xlsx":
-        raise InputError(f"{target}: granskningen är en Excelbok; välj en --output som slutar på .xlsx.")
-    if target.exists() and not force:
-        raise InputError(f"{target}: filen finns redan och kan vara ifylld; ange --force för att ersätta den.")
-    return target
 
 
 def read_ledger(labelled: Sequence[str | Path], taxonomy: Taxonomy, settings: Settings) -> tuple[Ledger, int]:
@@ -143,7 +149,6 @@ def _write(
     answers: Mapping[str, Sequence[str]],
     definition: str,
 ) -> None:
-    names = [*(cause.name_sv for cause in taxonomy.causes), OTHER_NAME_SV]
     # By chance of its own, so that the order does not give away what the model said.
     shown = cases[frame["drawn"]].sort_values("case_id")
     asked = _asked(shown, taxonomy, answers).sample(frac=1, random_state=0)
@@ -151,65 +156,23 @@ def _write(
     full["drawn"] = full["drawn"].map({True: "ja", False: "nej"})
     full["definition"] = definition
     columns = ["case_id", "month", "product", "stratum", "drawn", "probability", "model", "definition"]
+    n_causes = len(taxonomy.causes)
     with replacing(path) as temporary, new_workbook(temporary) as workbook:
-        sheet = workbook.add_worksheet(_SHEET)
-        _write_questions(workbook, sheet, asked, names)
-        write_sheet(workbook, workbook.add_worksheet(_CODEBOOK), _codebook(taxonomy))
-        hidden = workbook.add_worksheet(_FRAME_SHEET)
+        write_questions(workbook, asked, _WIDTHS, n_causes, n_causes + 1)
+        write_codebook(workbook, taxonomy)
+        hidden = workbook.add_worksheet(FRAME)
         write_sheet(workbook, hidden, full[columns].set_axis(list(_FRAME), axis=1))
         hidden.hide()
 
 
 def _asked(cases: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    shown = cases[["case_id", "received", "channel", "product"]].assign(
-        text=[_short(prepare(t)) for t in cases["text"]]
-    )
+    shown = cases[["case_id", "received", "channel", "product"]].assign(text=[short(prepare(t)) for t in cases["text"]])
     given = pd.DataFrame("", index=cases.index, columns=list(_ASKED[5:]))
     for row, case_id in zip(cases.index, cases["case_id"], strict=True):
         if case_id in answers:
             names = [taxonomy.cause(c).name_sv for c in answers[case_id] if c != OTHER] or [OTHER_NAME_SV]
             given.loc[row] = [*names[:3], "", "", ""][:4]
     return pd.concat([shown.set_axis(list(_ASKED[:5]), axis=1), given], axis=1)
-
-
-def _short(text: str) -> str:
-    """The text, cut off where it does not fit in an Excel cell."""
-    over = " [texten är avkortad]"
-    return text if len(text) <= EXCEL_CELL_LIMIT else text[: EXCEL_CELL_LIMIT - len(over)] + over
-
-
-def _codebook(taxonomy: Taxonomy) -> pd.DataFrame:
-    rows = [
-        (c.name_sv, c.definition_sv, "; ".join(c.belongs), "; ".join(c.excludes), "; ".join(c.examples))
-        for c in taxonomy.causes
-    ]
-    rows.append((OTHER_NAME_SV, "Ingen av orsakerna passar.", "", "", ""))
-    return pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"])
-
-
-def _write_questions(workbook: Any, sheet: Any, asked: pd.DataFrame, names: Sequence[str]) -> None:
-    write_sheet(workbook, sheet, asked)
-    wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
-    answer = workbook.add_format({"bg_color": "#FFF8DC", "border": 1, "border_color": "#CCCCCC", "valign": "top"})
-    sheet.set_column(4, 4, 80, wrapped)
-    sheet.set_column(5, 8, 26)
-    for row, text in enumerate(asked["klagomål"], 1):
-        sheet.write_string(row, 4, text, wrapped)
-        for column in range(5, 9):
-            sheet.write(row, column, asked.iat[row - 1, column], answer)
-    last = max(len(asked), 1)
-    _offer(sheet, (1, 5, last, 5), len(names), "Välj den viktigaste orsaken, eller Övrigt.")
-    _offer(sheet, (1, 6, last, 7), len(names) - 1, "Välj en orsak till, om klagomålet har flera.")
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-
-
-def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: str) -> None:
-    """A drop-down list, in a rectangle of cells, of so many of the first causes of the codebook."""
-    source = f"='{_CODEBOOK}'!$A$2:$A${choices + 1}"
-    rule = {"validate": "list", "source": source, "input_message": message, "error_message": message}
-    sheet.data_validation(*cells, rule)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -223,79 +186,55 @@ def read_audit(path: Path, taxonomy: Taxonomy) -> Audit:
             case with two answers.
     """
     frame = _sheet(path, _FRAME, ("ärende", "månad", "stratum", "dragen"))
-    asked = _sheet(path, _ASKED, ("ärende", "huvudorsak"))
-    months = set(_column(frame, "månad"))
+    asked = _sheet(path, _ASKED, ("ärende", CAUSES[0]))
+    months = set(_texts(frame, "månad"))
     if len(months) != 1:
-        raise InputError(f"{path}: bladet {_FRAME_SHEET} har {len(months)} månader; dra granskningen på nytt.")
-    ids = _column(frame, "ärende")
-    drawn = [case for case, was in zip(ids, _column(frame, "dragen"), strict=True) if was == "ja"]
-    answers = _answers(path, asked, taxonomy, _spellings(ids, drawn))
+        raise InputError(f"{path}: bladet {FRAME} har {len(months)} månader; dra granskningen på nytt.")
+    ids = _texts(frame, "ärende")
+    drawn = {case for case, was in zip(ids, _texts(frame, "dragen"), strict=True) if was == "ja"}
+    answers = _answers(path, asked, taxonomy, CaseIds(ids), drawn)
     if not answers:
         raise InputError(f"{path}: ingen huvudorsak är ifylld; fyll i kolumnen huvudorsak (Övrigt där ingen passar).")
-    stratum = dict(zip(ids, _column(frame, "stratum"), strict=True))
-    there = [str(column).strip().casefold() for column in frame.columns]
-    definition = _column(frame, "definition")[0] if "definition" in there else ""
+    stratum = dict(zip(ids, _texts(frame, "stratum"), strict=True))
+    definition = _texts(frame, "definition")[0]
     return Audit(months.pop(), stratum, answers, len(drawn), definition)
 
 
-def _sheet(path: Path, headings: Sequence[str], needed: Sequence[str]) -> Table:
+def _sheet(path: Path, known: Sequence[str], needed: Sequence[str]) -> Table:
     """The one sheet of the workbook that has the needed headings."""
 
-    def known(row: Sequence[str]) -> int:
-        here = {str(cell).strip().casefold() for cell in row}
-        return len(here & set(headings)) if set(needed) <= here else 0
+    def n_known(row: Sequence[str]) -> int:
+        here = {folded(cell) for cell in row}
+        return len(here & set(known)) if set(needed) <= here else 0
 
-    table = read_table(path, known)
-    if not set(needed) <= {str(c).strip().casefold() for c in table.columns}:
+    table = read_table(path, n_known)
+    if not set(needed) <= set(headings(table)):
         raise InputError(
             f"{path}: inget blad har kolumnerna {', '.join(needed)}; ange boken som `nollclassify audit` skrev."
         )
     return table
 
 
-def _column(table: Table, name: str) -> list[str]:
-    at = [str(c).strip().casefold() for c in table.columns].index(name)
-    return [str(row[at]).strip() for row in table.rows]
+def _texts(table: Table, name: str) -> list[str]:
+    return [written(cell) for cell in column(table, name)]
 
 
-def _spellings(ids: Sequence[str], drawn: Sequence[str]) -> dict[str, str]:
-    """Drawn cases by id and, where that is one case's alone, by the id without leading zeros, as Excel writes it."""
-    plain = Counter(map(_plain_number, ids))
-    alone = {_plain_number(case_id): case_id for case_id in drawn if plain[_plain_number(case_id)] == 1}
-    return alone | {case_id: case_id for case_id in drawn}
-
-
-def _plain_number(case_id: str) -> str:
-    return case_id.lstrip("0") or "0" if case_id.isdecimal() else case_id
-
-
-def _answers(path: Path, asked: Table, taxonomy: Taxonomy, drawn: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    there = [str(c).strip().casefold() for c in asked.columns]
-    columns = [_column(asked, name) for name in _ASKED[5:8] if name in there]
+def _answers(path: Path, asked: Table, taxonomy: Taxonomy, ids: CaseIds, drawn: set[str]) -> dict[str, tuple[str, ...]]:
+    columns = [column(asked, name) for name in CAUSES]
     answers: dict[str, tuple[str, ...]] = {}
-    for line, written, *cells in zip(asked.lines, _column(asked, "ärende"), *columns, strict=True):
-        given = _given(path, line, cells, taxonomy)
+    for line, cell, *cells in zip(asked.lines, column(asked, "ärende"), *columns, strict=True):
+        try:
+            given = given_causes(cells, taxonomy)
+        except UnclearAnswerError as unclear:
+            raise InputError(f"{path}: rad {line}, {unclear}") from None
         if not given:
             continue
-        case_id = drawn.get(written)
-        if case_id is None:
+        meant = ids.meant(cell)
+        if len(meant) != 1 or not meant <= drawn:
             raise InputError(
                 f"{path}: rad {line}, kolumn ärende: inget sådant ärende drogs till granskning; "
                 "rätta numret eller ta bort raden."
             )
-        if answers.setdefault(case_id, given) != given:
+        if answers.setdefault(meant.pop(), given) != given:
             raise InputError(f"{path}: rad {line}, kolumn ärende: ärendet har redan ett annat svar; ta bort ett.")
     return answers
-
-
-def _given(path: Path, line: int, cells: Sequence[str], taxonomy: Taxonomy) -> tuple[str, ...]:
-    names = [cell for cell in cells if cell]
-    found = [taxonomy.find_cause(name) for name in names]
-    if None in found:
-        raise InputError(f"{path}: rad {line} har en okänd orsak; välj ur listan i cellen.")
-    causes = tuple(dict.fromkeys(cause for cause in found if cause))
-    if causes and not cells[0]:
-        raise InputError(f"{path}: rad {line}, kolumn huvudorsak: fyll i den viktigaste orsaken.")
-    if OTHER in causes and len(causes) > 1:
-        raise InputError(f"{path}: rad {line}, kolumn huvudorsak: Övrigt står bredvid en orsak; ta bort det ena.")
-    return causes

@@ -195,8 +195,11 @@ def two_answers(sheet: Worksheet) -> None:
             write_answers([], ["  "]),
             "ingen huvudorsak är ifylld; fyll i kolumnen huvudorsak (Övrigt där ingen passar).",
         ),
-        (write_answers(["Väntetid"], ["Nyckfullhet"]), "rad 3 har en okänd orsak; välj ur listan i cellen."),
-        (write_answers(["Väntetid; Övrigt"]), "rad 2 har en okänd orsak; välj ur listan i cellen."),
+        (
+            write_answers(["Väntetid"], ["Nyckfullhet"]),
+            "rad 3, kolumn huvudorsak: okänd orsak; välj ur listan i cellen.",
+        ),
+        (write_answers(["Väntetid; Övrigt"]), "rad 2, kolumn huvudorsak: okänd orsak; välj ur listan i cellen."),
         (
             write_answers(["Övrigt", "Väntetid"]),
             "rad 2, kolumn huvudorsak: Övrigt står bredvid en orsak; ta bort det ena.",

@@ -1,0 +1,194 @@
+"""Workbooks in which people answer: what the books of audit and review have in common, written and read.
+
+Questions stand on one sheet, with drop-down lists of causes; what the causes mean on the second; the frame of all
+cases on a hidden one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nollclassify.case_files import Table
+from nollclassify.case_writing import EXCEL_CELL_LIMIT, write_sheet
+from nollclassify.errors import InputError
+from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy
+
+QUESTIONS, FRAME, CODEBOOK = "granskning", "ram", "orsaker"
+TEXT, CAUSES, COMMENT, REVIEWER = "klagomål", ("huvudorsak", "orsak 2", "orsak 3"), "kommentar", "granskat av"
+_FILLED_IN = (*CAUSES, COMMENT, REVIEWER)
+# Excel keeps fifteen digits of a number.
+_EXACT_IN_EXCEL = 10**15
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?(?:e\+?\d{1,2})?", re.IGNORECASE)
+
+
+class UnclearAnswerError(ValueError):
+    """A row whose answer is not clear: the `column` at fault, and the `reason` with what to do, in Swedish."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(f"kolumn {column}: {reason}")
+        self.column, self.reason = column, reason
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+
+
+def new_book(output: str | Path, force: bool) -> Path:
+    """Where a book may be written; InputError for another ending, or a book that is there and may be filled in."""
+    target = Path(output)
+    if target.suffix.lower() != ".xlsx":
+        raise InputError(f"{target}: granskningen är en Excelbok; välj en --output som slutar på .xlsx.")
+    if target.exists() and not force:
+        raise InputError(f"{target}: filen finns redan och kan vara ifylld; ange --force för att ersätta den.")
+    return target
+
+
+def short(text: str) -> str:
+    """The text, cut off where it does not fit in an Excel cell."""
+    over = " [texten är avkortad]"
+    return text if len(text) <= EXCEL_CELL_LIMIT else text[: EXCEL_CELL_LIMIT - len(over)] + over
+
+
+def write_codebook(workbook: Any, taxonomy: Taxonomy, *more: tuple[str, str]) -> None:
+    """The sheet with what the causes mean, then Övrigt and `more` that can be answered (name, meaning)."""
+    rows = [
+        (c.name_sv, c.definition_sv, "; ".join(c.belongs), "; ".join(c.excludes), "; ".join(c.examples))
+        for c in taxonomy.causes
+    ]
+    rows += [(*pair, "", "", "") for pair in ((OTHER_NAME_SV, "Ingen av orsakerna passar."), *more)]
+    sheet = workbook.add_worksheet(CODEBOOK)
+    write_sheet(workbook, sheet, pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"]))
+    wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
+    for number, row in enumerate(rows, 1):
+        for column, text in enumerate(row):
+            sheet.write_string(number, column, text, wrapped)
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 4, 40)
+    _print_wide(sheet)
+
+
+def write_questions(
+    workbook: Any, asked: pd.DataFrame, widths: Mapping[str, float], n_causes: int, n_answers: int
+) -> Any:
+    """The sheet of questions; returns it.
+
+    Args:
+        asked: one row a case, all text; columns named as in `CAUSES`, `COMMENT` and `REVIEWER` are to be filled in.
+        widths: of columns, in characters; others are 16 wide.
+        n_causes: so many of the first rows of the codebook may be a further cause.
+        n_answers: so many may be the primary one.
+    """
+    sheet = workbook.add_worksheet(QUESTIONS)
+    write_sheet(workbook, sheet, asked)
+    plain = workbook.add_format({"text_wrap": True, "valign": "top", "font_size": 9})
+    answer = workbook.add_format(
+        {"bg_color": "#FFF8DC", "border": 1, "border_color": "#CCCCCC", "valign": "top", "text_wrap": True}
+    )
+    for column, name in enumerate(asked.columns):
+        form = answer if name in _FILLED_IN else plain
+        sheet.set_column(column, column, widths.get(name, 16), None if name in _FILLED_IN else plain)
+        for row, value in enumerate(asked[name], 1):
+            sheet.write(row, column, value, form) if value == "" else sheet.write_string(row, column, value, form)
+    first, last = list(asked.columns).index(CAUSES[0]), max(len(asked), 1)
+    _offer(sheet, (1, first, last, first), n_answers, "Välj den viktigaste orsaken, eller Övrigt.")
+    _offer(sheet, (1, first + 1, last, first + 2), n_causes, "Välj en orsak till, om klagomålet har flera.")
+    _print_wide(sheet)
+    return sheet
+
+
+def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: str) -> None:
+    """A drop-down list, in a rectangle of cells, of so many of the first rows of the codebook."""
+    source = f"='{CODEBOOK}'!$A$2:$A${choices + 1}"
+    rule = {"validate": "list", "source": source, "input_message": message, "error_message": message}
+    sheet.data_validation(*cells, rule)
+
+
+def _print_wide(sheet: Any) -> None:
+    """On A4 lying down, all columns on one page, headings on each."""
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&C&A, sida &P av &N")
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def headings(table: Table) -> list[str]:
+    """The headings of a table without case and runs of spaces."""
+    return [folded(name) for name in table.columns]
+
+
+def folded(heading: object) -> str:
+    return " ".join(unicodedata.normalize("NFC", str(heading)).casefold().split())
+
+
+def column(table: Table, name: str) -> list[Any]:
+    """The cells of a column as they stand; blank ones where there is no such column."""
+    there = headings(table)
+    return [row[there.index(name)] for row in table.rows] if name in there else [""] * len(table.rows)
+
+
+def written(cell: Any) -> str:
+    """What a cell says, as text."""
+    return str(cell).strip()
+
+
+def given_causes(cells: Sequence[Any], taxonomy: Taxonomy) -> tuple[str, ...]:
+    """The causes that a row's cells, in the order of `CAUSES`, name; `("other",)` for Övrigt, none where all are blank.
+
+    Raises:
+        UnclearAnswerError: an unknown cause, no primary one beside others, or Övrigt beside a cause.
+    """
+    names = {heading: written(cell) for heading, cell in zip(CAUSES, cells, strict=True)}
+    found = {heading: taxonomy.find_cause(name) for heading, name in names.items() if name}
+    for heading, cause in found.items():
+        if cause is None:
+            raise UnclearAnswerError(heading, "okänd orsak; välj ur listan i cellen.")
+    causes = tuple(dict.fromkeys(cause for cause in found.values() if cause))
+    if causes and CAUSES[0] not in found:
+        raise UnclearAnswerError(CAUSES[0], "fyll i den viktigaste orsaken.")
+    if OTHER in causes and len(causes) > 1:
+        raise UnclearAnswerError(CAUSES[0], "Övrigt står bredvid en orsak; ta bort det ena.")
+    return causes
+
+
+class CaseIds:
+    """Case ids as they come back from a spreadsheet, which may have made numbers of them.
+
+    Args:
+        ids: of all cases of the frame, so that no id is taken for another one's.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._ids = set(ids)
+        self._plain: dict[str, set[str]] = {}
+        for case_id in self._ids:
+            self._plain.setdefault(_plain(case_id), set()).add(case_id)
+
+    def meant(self, cell: Any) -> set[str]:
+        """The ids that a cell may mean: as it is written, else those that are the same number (`0042` and 42)."""
+        if isinstance(cell, str) and written(cell) in self._ids:
+            return {written(cell)}
+        return self._plain.get(_plain(written(cell)), set())
+
+    def is_spoilt(self, cell: Any) -> bool:
+        """Whether a spreadsheet made something of the id that does not tell what it was: a date, a rounded number."""
+        rounded = isinstance(cell, int | float) and abs(cell) >= _EXACT_IN_EXCEL
+        return rounded or (isinstance(cell, date) and not self.meant(cell))
+
+
+def _plain(case_id: str) -> str:
+    """An id that reads as a number as that number, any other as it stands."""
+    if not _NUMBER.fullmatch(case_id):
+        return case_id
+    number = float(case_id.replace(",", "."))
+    return str(number) if number < _EXACT_IN_EXCEL else case_id.lstrip("0")
