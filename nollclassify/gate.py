@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +21,7 @@ class HeldOut:
     Attributes:
         digests: n names of texts, from `text_digest`.
         truth, decided: shape (n, k), 0 or 1.
+        probabilities: shape (n, k), 0 to 1, float32: calibrated, by models that saw nothing of the text's group.
         group: n group numbers.
         cause_ids: k ids.
         behaviours: name of each group of the behaviour suite -> whether the final model passes it.
@@ -28,6 +30,7 @@ class HeldOut:
     digests: tuple[str, ...]
     truth: np.ndarray
     decided: np.ndarray
+    probabilities: np.ndarray
     group: np.ndarray
     cause_ids: tuple[str, ...]
     behaviours: Mapping[str, bool] = field(default_factory=dict)
@@ -36,8 +39,9 @@ class HeldOut:
         """Only the texts at these positions."""
         chosen = np.asarray(at, dtype=int)
         digests = tuple(self.digests[i] for i in chosen)
-        truth, decided, group = self.truth[chosen], self.decided[chosen], self.group[chosen]
-        return replace(self, digests=digests, truth=truth, decided=decided, group=group)
+        names = ("truth", "decided", "probabilities", "group")
+        arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in names}
+        return replace(self, digests=digests, **arrays)
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,13 @@ def _shared(challenger: HeldOut, champion: HeldOut) -> tuple[HeldOut, HeldOut]:
     other = [champion.cause_ids.index(c) for c in both]
     truth = ours.truth[:, mine]
     return (
-        replace(ours, truth=truth, decided=ours.decided[:, mine], cause_ids=tuple(both)),
-        replace(theirs, truth=truth, decided=theirs.decided[:, other], group=ours.group, cause_ids=tuple(both)),
+        _columns(replace(ours, cause_ids=tuple(both)), truth, mine),
+        _columns(replace(theirs, group=ours.group, cause_ids=tuple(both)), truth, other),
     )
+
+
+def _columns(held: HeldOut, truth: np.ndarray, at: list[int]) -> HeldOut:
+    return replace(held, truth=truth, decided=held.decided[:, at], probabilities=held.probabilities[:, at])
 
 
 def _paired_gate(ours: HeldOut, theirs: HeldOut, rule: GateRule, seed: int) -> Decision:

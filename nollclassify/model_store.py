@@ -48,7 +48,7 @@ from nollclassify.trees import Trees
 from nollclassify.vocabulary import Vocabulary
 from nollclassify.word_classes import word_classes
 
-FORMAT = 3
+FORMAT = 4
 KIND = "nollclassify-model"
 MANIFEST = "manifest.json"
 _FILES = ("arrays.npz", "held_out.npz", "taxonomy.toml", "vocabulary.json")
@@ -65,7 +65,7 @@ _MODEL_ARRAYS = (
 )
 _TREE_ARRAYS = ("features", "limits", "leaves", "base")
 _LIBRARIES = ("nollclassify", "numpy", "scipy", "scikit-learn", "spacy", "pandas")
-_HELD_OUT_ARRAYS = ("digests", "truth", "decided", "group", "behaviours", "passed")
+_HELD_OUT_ARRAYS = ("digests", "truth", "decided", "probabilities", "group", "behaviours", "passed")
 # The largest files that are opened, in bytes; the starter corpus's model has 5.3 MB, 320 kB, 8 kB, 700 kB and 6 kB.
 _SIZE_LIMITS = {
     "arrays.npz": 200_000_000,
@@ -206,6 +206,7 @@ def _write_parts(directory: Path, model: CauseModel, taxonomy: Taxonomy, held_ou
         digests=np.array([list(bytes.fromhex(d)) for d in held_out.digests], dtype=np.uint8).reshape(-1, 16),
         truth=held_out.truth.astype(np.uint8),
         decided=held_out.decided.astype(np.uint8),
+        probabilities=held_out.probabilities.astype(np.float32),
         group=held_out.group.astype(np.int64),
         behaviours=np.array(sorted(held_out.behaviours), dtype=np.str_),
         passed=np.array([held_out.behaviours[name] for name in sorted(held_out.behaviours)], dtype=np.uint8),
@@ -382,6 +383,7 @@ def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Held
         "digests": ((n, 16), "u", (0, 255)),
         "truth": ((n, k), "u", (0, 1)),
         "decided": ((n, k), "u", (0, 1)),
+        "probabilities": ((n, k), "f", (0, 1)),
         "group": ((n,), "i", (-math.inf, math.inf)),
         "behaviours": ((m,), "U", None),
         "passed": ((m,), "u", (0, 1)),
@@ -390,4 +392,4 @@ def _held_out(cause_ids: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Held
     digests = tuple(bytes(row).hex() for row in arrays["digests"].astype(np.uint8))
     behaviours = dict(zip(arrays["behaviours"].tolist(), arrays["passed"].astype(bool).tolist(), strict=True))
     truth, decided = arrays["truth"].astype(int), arrays["decided"].astype(int)
-    return HeldOut(digests, truth, decided, arrays["group"], cause_ids, behaviours)
+    return HeldOut(digests, truth, decided, arrays["probabilities"], arrays["group"], cause_ids, behaviours)

@@ -135,7 +135,8 @@ def fit_and_cross_validate(
         probabilities[test], decided[test] = p, d
         progress(f"träning och korsvalidering, del {number} av {len(jobs)}")
     digests = tuple(text_digest(text) for text in texts)
-    held_out = HeldOut(digests, Y, decided, np.asarray(group), taxonomy.cause_ids)
+    kept = probabilities.astype(np.float32)
+    held_out = HeldOut(digests, Y, decided, kept, np.asarray(group), taxonomy.cause_ids)
     return classifier, held_out, probabilities, folds
 
 
@@ -249,15 +250,13 @@ def _champion_on(data: TrainingData, champion: StoredModel) -> HeldOut:
     known = set(champion.held_out.digests)
     digests = [text_digest(text) for text in data.texts]
     new = [i for i, digest in enumerate(digests) if digest not in known]
-    k = len(champion.model.cause_ids)
-    fresh = (
-        champion.model.decide(champion.model.probabilities([data.texts[i] for i in new])) if new else np.zeros((0, k))
-    )
-    old = champion.held_out
+    old, k = champion.held_out, len(champion.model.cause_ids)
+    fresh = champion.model.probabilities([data.texts[i] for i in new]) if new else np.zeros((0, k))
     return HeldOut(
         (*old.digests, *(digests[i] for i in new)),
         np.concatenate([old.truth, np.zeros((len(new), k), dtype=int)]),
-        np.concatenate([old.decided, fresh.astype(int)]),
+        np.concatenate([old.decided, champion.model.decide(fresh).astype(int)]),
+        np.concatenate([old.probabilities, fresh.astype(np.float32)]),
         np.concatenate([old.group, np.zeros(len(new), dtype=int)]),
         old.cause_ids,
         old.behaviours,

@@ -192,6 +192,22 @@ VALUES: dict[str, Spoil] = {
     "held-out labels of 7": setting("truth", lambda a: a * 0 + 7, HELD_OUT),
     "held-out labels that are not numbers": setting("decided", lambda a: a * NAN, HELD_OUT),
     "held-out digests as numbers": setting("digests", lambda a: np.full(len(a), 10**11), HELD_OUT),
+    **{
+        f"a held-out probability {what}": setting(
+            "probabilities", lambda a, value=value: at(a, (-1, 0), value), HELD_OUT
+        )  # type: ignore[misc]
+        for what, value in (
+            ("that is not a number", NAN),
+            ("that is infinite", INF),
+            ("above 1", 1.01),
+            ("below 0", -0.01),
+        )
+    },
+    "held-out probabilities as whole numbers": setting("probabilities", lambda a: (a > 0.5).astype(np.uint8), HELD_OUT),
+    "held-out probabilities of fewer texts": setting("probabilities", lambda a: a[1:], HELD_OUT),
+    "held-out probabilities of fewer causes": setting("probabilities", lambda a: a[:, 1:], HELD_OUT),
+    "held-out probabilities turned round": setting("probabilities", lambda a: a.T, HELD_OUT),
+    "no held-out probabilities": partial(arrays, lambda a: a.pop("probabilities"), HELD_OUT),
     "held-out texts too few": setting("truth", lambda a: a[1:], HELD_OUT),
     "behaviours without results": setting("passed", lambda a: a[:-1], HELD_OUT),
     "behaviours that are no characters": setting(
@@ -253,14 +269,14 @@ TOLD: dict[str, Spoil] = {
     "a manifest with NaN": telling(seed=NAN),
     "a manifest with Infinity": telling(format=INF),
     "a manifest with a number of 5,000 digits": partial(
-        text, MANIFEST, lambda t: t.replace('"format": 3', '"format": ' + "3" * 5_000)
+        text, MANIFEST, lambda t: t.replace('"format": 4', '"format": ' + "3" * 5_000)
     ),
     "another kind": telling(kind="pickle"),
     "no kind": telling(kind=...),
-    "format 4": telling(format=4),
-    "format 2": telling(format=2),
+    "format 5": telling(format=5),
+    "format 3": telling(format=3),
     "format minus one": telling(format=-1),
-    "a format of text": telling(format="3"),
+    "a format of text": telling(format="4"),
     "a format that is true": telling(format=True),
     "no format": telling(format=...),
     "no files": telling(files=...),

@@ -34,7 +34,8 @@ def held_out(error: float, seed: int = 1, n: int = 400, causes: tuple[str, ...] 
     truth, _ = predictions(n, 0)
     wrong = np.random.default_rng(seed).random((n, 2)) < error
     decided = np.where(wrong, 1 - truth, truth)
-    return HeldOut(tuple(f"{i:032x}" for i in range(n)), truth, decided, np.arange(n) % 20, causes)
+    probabilities = np.where(decided == 1, 0.9, 0.1).astype(np.float32)
+    return HeldOut(tuple(f"{i:032x}" for i in range(n)), truth, decided, probabilities, np.arange(n) % 20, causes)
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
@@ -166,7 +167,8 @@ def test_too_few_shared_texts_never_pass() -> None:
 
 def test_causes_that_only_the_challenger_knows_are_not_held_against_it() -> None:
     whole = held_out(0.05)
-    old = HeldOut(whole.digests, whole.truth[:, :1], whole.decided[:, :1], whole.group, ("a",))
+    first = {name: getattr(whole, name)[:, :1] for name in ("truth", "decided", "probabilities")}
+    old = replace(whole, **first, cause_ids=("a",))
     decision = gate(whole, old, GateRule())
     assert decision.passed
     assert "a.f1_difference_low" in decision.figures

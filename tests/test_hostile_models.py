@@ -24,7 +24,7 @@ SENTENCES = {
     DAMAGED,
     "här finns ingen modell; kör `nollclassify train` först eller ange en modell med --model.",
     "mappen är inte en modell från nollclassify; ange en annan med --model.",
-    "modellen har ett nyare format än 3; uppdatera nollclassify.",
+    "modellen har ett nyare format än 4; uppdatera nollclassify.",
     "modellen är gjord av en äldre nollclassify; kör `nollclassify train` igen.",
 }
 

@@ -25,6 +25,7 @@ def test_probabilities_are_the_same_to_the_last_bit_after_saving(
     assert np.array_equal(again.model.probabilities(texts), stored.model.probabilities(texts))
     assert again.held_out.digests == stored.held_out.digests
     assert np.array_equal(again.held_out.truth, stored.held_out.truth)
+    assert np.array_equal(again.held_out.probabilities, stored.held_out.probabilities)
 
 
 def test_saving_twice_gives_the_same_bytes(stored: StoredModel, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_foreign_directory_is_refused(model_copy: Path) -> None:
 
 def test_a_newer_format_is_refused(model_copy: Path) -> None:
     edit(model_copy, format=999)
-    assert refused(model_copy).endswith("modellen har ett nyare format än 3; uppdatera nollclassify.")
+    assert refused(model_copy).endswith("modellen har ett nyare format än 4; uppdatera nollclassify.")
 
 
 def test_an_older_format_is_refused(model_copy: Path) -> None:
