@@ -201,10 +201,16 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, n_bins: int = 15) -> float:
     """Mean distance of predicted from observed share over bins of equal mass (Nguyen and O'Connor 2015), 0 to 1."""
-    order = np.argsort(probabilities, kind="stable")
-    bins = np.array_split(order, min(n_bins, len(order)))
-    gaps = [abs(probabilities[b].mean() - truth[b].mean()) * len(b) for b in bins]
-    return float(sum(gaps) / len(order))
+    gaps = np.bincount(calibration_bins(probabilities, n_bins), probabilities - truth)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def calibration_bins(probabilities: np.ndarray, n_bins: int = 15) -> np.ndarray:
+    """The number of each text's bin, shape (n,): as many texts in each, in the order of their probabilities."""
+    bins = np.empty(len(probabilities), dtype=int)
+    for number, texts in enumerate(np.array_split(np.argsort(probabilities, kind="stable"), n_bins)):
+        bins[texts] = number
+    return bins
 
 
 def primary_causes(probabilities: np.ndarray, decided: np.ndarray, cause_ids: Sequence[str]) -> list[str]:

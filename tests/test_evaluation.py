@@ -1,8 +1,6 @@
-"""Scores, groups that stay together, and the gate."""
+"""Scores, and groups that stay together."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from nollclassify.evaluation import (
     score,
     text_digest,
 )
-from nollclassify.gate import GateRule, HeldOut, gate
 
 CAUSES = ("a", "b")
 
@@ -28,14 +25,6 @@ def predictions(n: int = 300, error: float = 0.2, seed: int = 0) -> tuple[np.nda
     truth = (generator.random((n, 2)) < 0.3).astype(int)
     wrong = generator.random((n, 2)) < error
     return truth, np.where(wrong, 1 - truth, truth)
-
-
-def held_out(error: float, seed: int = 1, n: int = 400, causes: tuple[str, ...] = CAUSES) -> HeldOut:
-    truth, _ = predictions(n, 0)
-    wrong = np.random.default_rng(seed).random((n, 2)) < error
-    decided = np.where(wrong, 1 - truth, truth)
-    probabilities = np.where(decided == 1, 0.9, 0.1).astype(np.float32)
-    return HeldOut(tuple(f"{i:032x}" for i in range(n)), truth, decided, probabilities, np.arange(n) % 20, causes)
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
@@ -129,73 +118,6 @@ def test_the_primary_cause_is_the_most_probable_labelled_one() -> None:
     probabilities = np.array([[0.4, 0.9], [0.4, 0.9], [0.1, 0.1]])
     decided = np.array([[True, True], [True, False], [False, False]])
     assert primary_causes(probabilities, decided, CAUSES) == ["b", "a", ""]
-
-
-# --- the gate ----------------------------------------------------------------------------------------------------
-
-
-def test_a_model_must_reach_the_floor_whatever_the_champion() -> None:
-    assert gate(held_out(0.05), None, GateRule()).passed
-    for champion in (None, held_out(0.45)):
-        refused = gate(held_out(0.4), champion, GateRule())
-        assert not refused.passed
-        assert refused.reason.endswith("0,500 krävs")
-
-
-def test_an_equal_model_passes_and_a_clearly_worse_one_does_not() -> None:
-    assert gate(held_out(0.1), held_out(0.1), GateRule()).passed
-    refused = gate(held_out(0.25), held_out(0.05), GateRule())
-    assert not refused.passed
-    assert "sämre" in refused.reason
-
-
-def test_a_model_that_is_worse_in_one_cause_does_not_pass() -> None:
-    good, spoilt = held_out(0.02), held_out(0.02)
-    spoilt.decided[:, 1] = np.where(
-        np.random.default_rng(3).random(400) < 0.3, 1 - spoilt.truth[:, 1], spoilt.truth[:, 1]
-    )
-    decision = gate(spoilt, good, GateRule(margin=1))
-    assert not decision.passed
-    assert decision.reason.startswith("b kan vara")
-
-
-def test_too_few_shared_texts_never_pass() -> None:
-    few, many = held_out(0.0, n=30), held_out(0.0)
-    assert gate(few, None, GateRule()).reason == "bara 30 provtexter, minst 200 behövs"
-    assert gate(many, few, GateRule()).reason.startswith("bara 30 gemensamma provtexter")
-
-
-def test_causes_that_only_the_challenger_knows_are_not_held_against_it() -> None:
-    whole = held_out(0.05)
-    first = {name: getattr(whole, name)[:, :1] for name in ("truth", "decided", "probabilities")}
-    old = replace(whole, **first, cause_ids=("a",))
-    decision = gate(whole, old, GateRule())
-    assert decision.passed
-    assert "a.f1_difference_low" in decision.figures
-    assert "b.f1_difference_low" not in decision.figures
-
-
-def test_a_challenger_that_lost_a_cause_does_not_pass() -> None:
-    decision = gate(held_out(0.05), held_out(0.05, causes=("a", "c")), GateRule())
-    assert not decision.passed
-    assert decision.reason == "den nuvarande modellen känner c, den nya gör det inte"
-
-
-def test_a_model_that_is_better_on_average_and_worse_in_a_behaviour_does_not_pass() -> None:
-    good = {f"pair-{i:03d}": i % 2 == 0 for i in range(100)}
-    worse = {group: ok and i % 4 == 0 for i, (group, ok) in enumerate(good.items())}
-    champion = replace(held_out(error=0.2), behaviours=good)
-    decision = gate(replace(held_out(error=0.1), behaviours=worse), champion, GateRule())
-    assert not decision.passed
-    assert decision.reason.startswith("minimala par, båda rätt kan vara 0,")
-    assert decision.figures["behaviour.pair.difference_low"] < -0.2
-    assert gate(replace(held_out(error=0.1), behaviours=good), champion, GateRule()).passed
-
-
-def test_a_behaviour_with_few_groups_is_not_judged() -> None:
-    champion = replace(held_out(error=0.2), behaviours={f"short-{i}": True for i in range(9)})
-    challenger = replace(held_out(error=0.1), behaviours={f"short-{i}": False for i in range(9)})
-    assert gate(challenger, champion, GateRule()).passed
 
 
 def test_every_resample_draws_as_many_groups_as_there_are() -> None:
