@@ -142,17 +142,21 @@ def written(cell: Any) -> str:
     return str(cell).strip()
 
 
-def given_causes(cells: Sequence[Any], taxonomy: Taxonomy) -> tuple[str, ...]:
+def given_causes(cells: Sequence[Any], taxonomy: Taxonomy, keep_split: bool = False) -> tuple[str, ...]:
     """The causes that a row's cells, in the order of `CAUSES`, name; `("other",)` for Övrigt, none where all are blank.
 
+    A cause that was split since keeps its old id with `keep_split`.
+
     Raises:
-        UnclearAnswerError: an unknown cause, no primary one beside others, or Övrigt beside a cause.
+        UnclearAnswerError: an unknown cause, one that was split, no primary one beside others, or Övrigt beside a cause.
     """
     names = {heading: written(cell) for heading, cell in zip(CAUSES, cells, strict=True)}
-    found = {heading: taxonomy.find_cause(name) for heading, name in names.items() if name}
+    found = {heading: taxonomy.find_cause(name, keep_split=True) for heading, name in names.items() if name}
     for heading, cause in found.items():
         if cause is None:
             raise UnclearAnswerError(heading, "okänd orsak; välj ur listan i cellen.")
+        if not keep_split and (split := taxonomy.told_split(cause)):
+            raise UnclearAnswerError(heading, f"{split}.")
     causes = tuple(dict.fromkeys(cause for cause in found.values() if cause))
     if causes and CAUSES[0] not in found:
         raise UnclearAnswerError(CAUSES[0], "fyll i den viktigaste orsaken.")

@@ -125,8 +125,8 @@ def read_ledger(labelled: Sequence[str | Path], taxonomy: Taxonomy, settings: Se
     """
     if not labelled:
         raise InputError("ingen märkt fil är angiven; ange en eller flera filer som `nollclassify label` skrev.")
-    many = [read_cases(Path(path), taxonomy, labelled=True) for path in labelled]
-    ledger = make_ledger(many, taxonomy, load_definition(settings.definition))
+    many = [read_cases(Path(path), taxonomy, labelled=True, keep_split=True) for path in labelled]
+    ledger = make_ledger(many, taxonomy, load_definition(settings.definition, taxonomy))
     if ledger.cases.empty:
         raise InputError(f"{', '.join(map(str, labelled))}: inga märkta klagomål att räkna; ange en märkt fil.")
     return ledger, sum(len(cases.rejected) for cases in many)
@@ -224,7 +224,7 @@ def _answers(path: Path, asked: Table, taxonomy: Taxonomy, ids: CaseIds, drawn: 
     answers: dict[str, tuple[str, ...]] = {}
     for line, cell, *cells in zip(asked.lines, column(asked, "ärende"), *columns, strict=True):
         try:
-            given = given_causes(cells, taxonomy)
+            given = given_causes(cells, taxonomy, keep_split=True)
         except UnclearAnswerError as unclear:
             raise InputError(f"{path}: rad {line}, {unclear}") from None
         if not given:

@@ -82,18 +82,20 @@ def known_headings(row: Sequence[str]) -> int:
     return len({m for m in meanings if m}) if "text" in meanings else 0
 
 
-def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False) -> Cases:
+def read_cases(path: Path, taxonomy: Taxonomy, labelled: bool = False, keep_split: bool = False) -> Cases:
     """Read and check one case file (CSV, Excel, JSON Lines or Parquet).
 
     Args:
         path: the file; its ending tells the format.
         taxonomy: the causes that labels may name.
-        labelled: whether the column of causes is required and read; else it is passed through unread.
+        labelled: whether the column of causes is required and read; else it is passed through unread. Old codes and
+            names are read as what they became.
+        keep_split: whether a cause that was split since keeps its old id; else its rows are refused.
 
     Raises:
         InputError: the file cannot be read, has no column of texts, or lacks the labels that are required.
     """
-    return check_table(path, read_table(path, known_headings), taxonomy, labelled)
+    return check_table(path, read_table(path, known_headings), taxonomy, labelled, keep_split=keep_split)
 
 
 def read_case_blocks(path: Path, taxonomy: Taxonomy, size: int = 20_000) -> Iterator[Cases]:
@@ -104,7 +106,12 @@ def read_case_blocks(path: Path, taxonomy: Taxonomy, size: int = 20_000) -> Iter
 
 
 def check_table(
-    path: Path, table: Table, taxonomy: Taxonomy, labelled: bool = False, earlier: Earlier | None = None
+    path: Path,
+    table: Table,
+    taxonomy: Taxonomy,
+    labelled: bool = False,
+    earlier: Earlier | None = None,
+    keep_split: bool = False,
 ) -> Cases:
     """The rows of a table, checked as `read_cases` does; `earlier` knows the tables before, and gets to know this one.
 
@@ -127,7 +134,7 @@ def check_table(
         _check_rounded_ids(original, columns, faults)
     _check_dates(fields, columns, faults, is_excel)
     if labelled:
-        _check_causes(fields, columns, faults, taxonomy)
+        _check_causes(fields, columns, faults, taxonomy, keep_split)
     else:  # Perhaps somebody's own codes; the column goes out as it came in.
         fields[["causes", "primary_cause"]] = ""
     accepted = faults.none()
@@ -327,7 +334,9 @@ def _date(year: str, month: str, day: str) -> date | None:
         return None
 
 
-def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, taxonomy: Taxonomy) -> None:
+def _check_causes(
+    fields: pd.DataFrame, columns: dict[str, str], faults: _Faults, taxonomy: Taxonomy, keep_split: bool
+) -> None:
     if "causes" not in columns:
         return
     primary_heading = columns.get("primary_cause", "primary_cause")
@@ -336,8 +345,11 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
     named = {cell: _cause_ids(cell, taxonomy) for cell in set(chain.from_iterable(written))}
     for position, (causes, primary) in enumerate(written):
         (ids, unknown), (first, unknown_primary) = named[causes], named[primary]
+        split = "" if keep_split else "; ".join(filter(None, map(taxonomy.told_split, ids)))
         if unknown:
             faults.add(position, columns["causes"], f"okänd orsak; tillåtna är {', '.join(taxonomy.cause_ids)}")
+        elif split:
+            faults.add(position, columns["causes"], split)
         elif OTHER in ids and len(ids) > 1:
             faults.add(position, columns["causes"], "Övrigt kan inte stå bredvid en orsak; ta bort det ena")
         elif unknown_primary or len(first) > 1:
@@ -349,8 +361,10 @@ def _check_causes(fields: pd.DataFrame, columns: dict[str, str], faults: _Faults
 
 
 def _cause_ids(cell: str, taxonomy: Taxonomy) -> tuple[list[str], bool]:
-    """The ids that a cell names, without repeats, and whether it names an unknown one."""
-    found = [taxonomy.find_cause(part) for part in re.split(r"[;,|\n]", cell) if part.strip()]
+    """The ids that a cell names, without repeats, those that were split too, and whether it names an unknown one."""
+    parts = [part for part in re.split(r"[;,|\n]", cell) if part.strip()]
+    kept = [part for part in parts if not taxonomy.is_retired(part)]
+    found = [taxonomy.find_cause(part, keep_split=True) for part in kept or parts]
     return list(dict.fromkeys(cause for cause in found if cause)), None in found
 
 

@@ -57,8 +57,8 @@ def _table() -> dict[str, Any]:
     return tomllib.loads((files("nollclassify") / "data" / "definitions.toml").read_text(encoding="utf-8"))
 
 
-def load_definition(version: str) -> Definition:
-    """The definition of this version.
+def load_definition(version: str, taxonomy: Taxonomy | None = None) -> Definition:
+    """The definition of this version; with a taxonomy its causes are those, and what they became.
 
     Raises:
         SettingsError: there is no such version.
@@ -70,6 +70,7 @@ def load_definition(version: str) -> Definition:
             f"definition: version {version!r} finns inte; välj en av {', '.join(known)} i nollclassify.toml."
         )
     entry = known[version]
+    general = frozenset(formal["general_causes"])
     return Definition(
         version,
         entry["text_sv"],
@@ -78,7 +79,7 @@ def load_definition(version: str) -> Definition:
         formal["text_sv"],
         formal["text_en"],
         frozenset(formal["sources"]),
-        frozenset(formal["general_causes"]),
+        taxonomy.with_heirs(general) if taxonomy else general,
     )
 
 
@@ -125,7 +126,7 @@ def make_ledger(many: Sequence[Cases], taxonomy: Taxonomy, definition: Definitio
     kept = cases[counted].reset_index(drop=True)
     own_matter = ~kept["primary"].isin(definition.general_causes)
     kept["formal"] = kept["source"].isin(definition.formal_sources) & own_matter
-    kept["first_case"] = pd.Series(_chains(kept, same), dtype=str)
+    kept["first_case"] = pd.Series(_chains(kept, same, taxonomy), dtype=str)
     return Ledger(kept, same, int((~inside & ~copies).sum()), int((counted & unknown).sum()))
 
 
@@ -208,13 +209,13 @@ def _kind(written: str) -> str:
 # --- one matter that drags on ------------------------------------------------------------------------------------
 
 
-def _chains(cases: pd.DataFrame, same: pd.DataFrame) -> list[str]:
+def _chains(cases: pd.DataFrame, same: pd.DataFrame, taxonomy: Taxonomy) -> list[str]:
     """For each counted complaint that repeats one about waiting the id of the first of its chain, else empty text.
 
     A complaint goes on with the latest one of its customer, else with one that its text names, itself or a copy of it.
     """
     rule = _table()["chains"]
-    days, waiting = days_of(cases["received"]), set(rule["causes"])
+    days, waiting = days_of(cases["received"]), taxonomy.with_heirs(rule["causes"])
     columns = [cases[name].tolist() for name in ("case_id", "causes", "text")]
     rows = list(zip(*columns, customers_of(cases["customer"]).tolist(), strict=True))
     folded = (same[column].str.casefold() for column in ("case_id", "same_as"))

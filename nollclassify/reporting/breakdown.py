@@ -88,7 +88,7 @@ def report(
     chosen = chosen_month(ledger.cases, month, labelled)
     exposure, unsold = complete(read_exposure(Path(purchases), taxonomy) if purchases else Exposure(), ledger.cases)
     checked = _audits(audits, taxonomy, ledger, settings.definition)
-    definition = load_definition(settings.definition)
+    definition = load_definition(settings.definition, taxonomy)
     names = cause_names(taxonomy, t.english)
     with _reading(ledger.cases, chosen, max(settings.min_cell, 5)) as reading:
         table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
