@@ -148,7 +148,7 @@ def given_causes(cells: Sequence[Any], taxonomy: Taxonomy, keep_split: bool = Fa
     A cause that was split since keeps its old id with `keep_split`.
 
     Raises:
-        UnclearAnswerError: an unknown cause, one that was split, no primary one beside others, or Övrigt beside a cause.
+        UnclearAnswerError: a cause that is unknown or was split, none that is primary, or Övrigt beside a cause.
     """
     names = {heading: written(cell) for heading, cell in zip(CAUSES, cells, strict=True)}
     found = {heading: taxonomy.find_cause(name, keep_split=True) for heading, name in names.items() if name}
