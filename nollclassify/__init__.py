@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from nollclassify.demo import demo
     from nollclassify.labelling import label
     from nollclassify.reporting import report
+    from nollclassify.reviewing import review
     from nollclassify.scoring import evaluate
     from nollclassify.taxonomy import load_taxonomy as causes
     from nollclassify.training import promote, train
 
-__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "report", "train"]
+__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "report", "review", "train"]
 
 _HOMES = {
     "audit": ("nollclassify.auditing", "audit"),
@@ -28,6 +29,7 @@ _HOMES = {
     "label": ("nollclassify.labelling", "label"),
     "promote": ("nollclassify.training", "promote"),
     "report": ("nollclassify.reporting", "report"),
+    "review": ("nollclassify.reviewing", "review"),
     "train": ("nollclassify.training", "train"),
 }
 

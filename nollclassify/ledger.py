@@ -91,7 +91,8 @@ class Ledger:
         cases: one row a complaint, in the order of the files: `case_id`, `month` (YYYY-MM or `utan datum`),
             `received` (ISO date or empty), `product` (present Swedish name), `channel`, `source` (`own`, `authority`
             or `social`), `customer`, `text`, `primary` (cause id, `other` for none), `causes` (ids joined by `;`),
-            `evidence`, `needs_review`, `model_version`, `formal` (whether it stands in the formal ledger too),
+            `evidence`, `needs_review`, `review_reason`, `p_<cause>`, `model_version`, `taxonomy_version` (as `label`
+            wrote them, text, empty where they are missing), `formal` (whether it stands in the formal ledger too),
             `first_case` (id of the first complaint of the matter where this one is a repeated one about waiting).
         duplicates: what was counted, or left out, already: `case_id`, `same_as` (the id that stands for it), `month`.
         outside: how many complaints the definition leaves out, each once.
@@ -159,7 +160,8 @@ def _cases(cases: Cases, taxonomy: Taxonomy) -> pd.DataFrame:
             "causes": fields["causes"].where(fields["causes"] != "", OTHER),
             "evidence": passed_on("evidence"),
             "needs_review": passed_on("needs_review").str.lower().isin({"true", "1", "sant", "ja"}),
-            "model_version": passed_on("model_version"),
+            **{name: passed_on(name) for name in ("review_reason", "model_version", "taxonomy_version")},
+            **{f"p_{cause}": passed_on(f"p_{cause}") for cause in taxonomy.cause_ids},
         }
     )
 
