@@ -13,23 +13,38 @@ if TYPE_CHECKING:
     from nollclassify.auditing import audit
     from nollclassify.demo import demo
     from nollclassify.labelling import label
+    from nollclassify.promotion import differences, promote, rollback
     from nollclassify.reporting import report
     from nollclassify.reviewing import review
     from nollclassify.scoring import evaluate
     from nollclassify.taxonomy import load_taxonomy as causes
-    from nollclassify.training import promote, train
+    from nollclassify.training import train
 
-__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "report", "review", "train"]
+__all__ = [
+    "audit",
+    "causes",
+    "demo",
+    "differences",
+    "evaluate",
+    "label",
+    "promote",
+    "report",
+    "review",
+    "rollback",
+    "train",
+]
 
 _HOMES = {
     "audit": ("nollclassify.auditing", "audit"),
     "causes": ("nollclassify.taxonomy", "load_taxonomy"),
     "demo": ("nollclassify.demo", "demo"),
+    "differences": ("nollclassify.promotion", "differences"),
     "evaluate": ("nollclassify.scoring", "evaluate"),
     "label": ("nollclassify.labelling", "label"),
-    "promote": ("nollclassify.training", "promote"),
+    "promote": ("nollclassify.promotion", "promote"),
     "report": ("nollclassify.reporting", "report"),
     "review": ("nollclassify.reviewing", "review"),
+    "rollback": ("nollclassify.promotion", "rollback"),
     "train": ("nollclassify.training", "train"),
 }
 

@@ -23,6 +23,10 @@ class ModelError(NollclassifyError):
     exit_code = 5
 
 
+class OlderModelError(ModelError):
+    """A model of an older nollclassify, whole or not, which this one does not read."""
+
+
 class SettingsError(NollclassifyError):
     """The settings or the taxonomy file says something impossible."""
 

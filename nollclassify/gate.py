@@ -163,7 +163,7 @@ def gate(
     if lost := [(names or {}).get(cause, cause) for cause in champion.cause_ids if cause not in challenger.cause_ids]:
         reason = f"den nuvarande modellen känner {', '.join(lost)}, den nya gör det inte"
         return Decision(False, reason, floor.figures, new)
-    ours, theirs = _shared(challenger, champion)
+    ours, theirs = shared(challenger, champion)
     n = len(ours.digests)
     if n < rule.min_texts:
         reason = (
@@ -199,7 +199,7 @@ def _new_causes(scores: Scores, called: Mapping[str, str], known: Sequence[str])
             yield Judgement("cause", row["cause"], row["n"], *own, NEW, told)
 
 
-def _shared(challenger: HeldOut, champion: HeldOut) -> tuple[HeldOut, HeldOut]:
+def shared(challenger: HeldOut, champion: HeldOut) -> tuple[HeldOut, HeldOut]:
     """Both on the same texts and the causes that both know; labels and groups as the challenger has them."""
     place = {d: i for i, d in enumerate(champion.digests)}
     here = [i for i, d in enumerate(challenger.digests) if d in place]
@@ -304,6 +304,11 @@ def _calibration(
         errors.append(calibration_error(truth, probabilities))
     gain = drawn[1] - drawn[0]
     return gain - gain.mean() + errors[1] - errors[0], (errors[0], errors[1])
+
+
+def macro_f1(held: HeldOut) -> float:
+    """The mean of the causes' F1, 0 to 1."""
+    return float(f1_of(_parts(held).sum(axis=0)).mean())
 
 
 def _number(value: float, digits: int = 3) -> str:

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,12 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from nollclassify.atomic import reason
-from nollclassify.errors import ModelError, TrackingError
+from nollclassify.champions import Reign, as_table, crowned, dump, ends, parse, settled
+from nollclassify.errors import TrackingError
 from nollclassify.gate import Decision
-from nollclassify.model_store import MANIFEST, StoredModel, copy_model, load_model, write_model
+from nollclassify.model_store import MANIFEST, StoredModel, load_model, write_model
 from nollclassify.processes import is_gone, mark
+from nollclassify.run_record import Page
 from nollclassify.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +40,19 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 DATABASE, ARTEFACTS = "mlflow.db", "mlartifacts"
 # Tells which process a run belongs to.
 PROCESS = "process"
+# The registered model's tag that tells who was champion when.
+REIGNS = "champions"
+_NOTE = "mlflow.note.content"
+_ABOUT_EXPERIMENT = (
+    "Trainings of nollclassify. Figures are of cross-validation on authors (and near-duplicates) that were not in the "
+    "training part. Each run keeps pictures, its evaluation and the gate's judgements as artefacts; no text of a "
+    "complaint is among them."
+)
+_ABOUT_MODEL = (
+    "Reads Swedish customer complaints and says why the customer is dissatisfied. The alias `champion` is what "
+    "`nollclassify label` uses, `challenger` the newest training. `nollclassify promote VERSION` asks the gate, and "
+    "`nollclassify rollback` makes the champion before the present one champion again."
+)
 # Where MLflow writes down where artefacts lie, always from the root of the disk.
 _ADDRESSES = {
     "experiments": ("artifact_location",),
@@ -129,7 +145,8 @@ class Tracking:
             artefacts = self._database.parent / ARTEFACTS
             artefacts.mkdir(exist_ok=True)
             location = artefacts.as_uri()
-        return str(self._client.create_experiment(self.settings.experiment, artifact_location=location))
+        name, tags = self.settings.experiment, {_NOTE: _ABOUT_EXPERIMENT}
+        return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
 
     def _end_dead_runs(self) -> None:
         """A run whose process was killed says RUNNING until somebody else says otherwise."""
@@ -143,6 +160,7 @@ class Tracking:
         params: dict[str, Any],
         metrics: dict[str, float],
         reports: dict[str, dict[str, Any]],
+        page: Page | None = None,
     ) -> tuple[str, str]:
         """Record a finished training: parameters, metrics, reports, taxonomy, and the model as a pyfunc.
 
@@ -150,18 +168,20 @@ class Tracking:
             stored: the model.
             params, metrics: plain values.
             reports: file name -> what the JSON file holds; figures only.
+            page: what the run and the version look like to people.
 
         Returns:
             The run's id, and the number of the registered version, which gets the alias `challenger`.
         """
         import mlflow
 
-        name, tags = f"train-{stored.version}", {PROCESS: mark(), "model_version": stored.version}
+        page = page or Page(f"train-{stored.version}", "", "", {})
+        tags = {PROCESS: mark(), "model_version": stored.version, _NOTE: page.note}
         with (
             _clear_errors(self.uri),
             # A directory of its own, for another training may replace the directory that this one has just written.
             tempfile.TemporaryDirectory(prefix="nollclassify-") as own,
-            mlflow.start_run(experiment_id=self._experiment, run_name=name, tags=tags) as run,
+            mlflow.start_run(experiment_id=self._experiment, run_name=page.name, tags=tags) as run,
         ):
             mlflow.set_tag("taxonomy_version", stored.taxonomy.version)
             mlflow.log_params(params)
@@ -169,10 +189,12 @@ class Tracking:
             mlflow.log_text(stored.taxonomy.source, "taxonomy.toml")
             for name, content in reports.items():
                 mlflow.log_dict(content, name)
+            for name, picture in page.pictures.items():
+                mlflow.log_figure(picture, name)
             write_model(Path(own) / "model", stored)
             uri = self._log_model(Path(own) / "model", stored)
             with self._lock:
-                number = self._register(uri, stored)
+                number = self._register(uri, stored, page.summary)
         return str(run.info.run_id), number
 
     def _log_model(self, directory: Path, stored: StoredModel) -> str:
@@ -191,13 +213,15 @@ class Tracking:
             )
         return str(info.model_uri)
 
-    def _register(self, model_uri: str, stored: StoredModel) -> str:
+    def _register(self, model_uri: str, stored: StoredModel, summary: str) -> str:
         import mlflow
 
         name = self.settings.registered_model
         registered = mlflow.register_model(model_uri, name)
         number = str(registered.version)
         self._client.set_model_version_tag(name, number, "model_version", stored.version)
+        self._client.set_model_version_tag(name, number, "taxonomy_version", stored.taxonomy.version)
+        self._client.update_model_version(name, number, summary)
         self._client.set_registered_model_alias(name, CHALLENGER, number)
         return number
 
@@ -224,29 +248,6 @@ class Tracking:
             found = self._client.get_model_version(name, number)
         return Registered(number, str(found.run_id), load_model(self.fetch(f"models:/{name}/{number}")))
 
-    def settle_champion(self) -> None:
-        """Put the registry's champion in the champion's directory where that holds another registered model, or none.
-
-        So that a promotion that was killed half way is carried through: the registry is the truth. A model that it
-        does not know was put in the directory by hand, and stays.
-        """
-        number, place = self.version_of(CHAMPION), Path(self.settings.champion)
-        if number is None:
-            return
-        name = self.settings.registered_model
-        try:
-            here = load_model(place).version
-        except ModelError:
-            if place.exists():
-                return
-            here = ""
-        with _clear_errors(self.uri):
-            versions = {
-                v.version: v.tags.get("model_version") for v in self._client.search_model_versions(f"name='{name}'")
-            }
-        if here != versions.get(number) and (not here or here in versions.values()):
-            copy_model(self.fetch(f"models:/{name}/{number}"), place)
-
     def fetch(self, model_uri: str) -> Path:
         """The model directory behind `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
         import mlflow
@@ -255,19 +256,70 @@ class Tracking:
             folder = Path(mlflow.artifacts.download_artifacts(model_uri))
         return next(folder.glob(f"artifacts/*/{MANIFEST}"), folder / MANIFEST).parent
 
-    def decide(self, number: str, decision: Decision, passed: bool, reason: str) -> None:
-        """Write the gate's decision to a version; where it passed, give it the alias `champion`."""
+    def judge(self, number: str, decision: Decision, passed: bool, reason: str, summary: str = "") -> None:
+        """Write the gate's decision to a version, as tags and as what its page says, and to the run that made it."""
         name = self.settings.registered_model
         tags = {
             "gate": "passed" if passed else "refused",
             "gate_reason": reason,
             "gate_figures": json.dumps(decision.figures),
         }
+        table = decision.table.astype(object).where(decision.table.notna(), None)
+        whole = {"passed": passed, "reason": reason, "figures": decision.figures, "table": table.to_dict("records")}
         with _clear_errors(self.uri):
+            run_id = str(self._client.get_model_version(name, number).run_id)
+            self._client.log_dict(run_id, whole, "gate.json")
+            self._client.log_text(run_id, decision.table.round(4).to_csv(index=False), "gate.csv")
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, number, key, value)
-            if passed:
-                self._client.set_registered_model_alias(name, CHAMPION, number)
+            if summary:
+                self._client.update_model_version(name, number, summary)
+
+    def reigns(self) -> tuple[Reign, ...]:
+        """Who was champion from when till when, oldest first; made right where a process died in writing it down."""
+        name, champion = self.settings.registered_model, self.version_of(CHAMPION)
+        if champion is None:
+            return ()
+        with _clear_errors(self.uri):
+            told = parse(self._client.get_registered_model(name).tags.get(REIGNS))
+        reigns = settled(told, champion, _now())
+        if reigns != told:
+            self._write_down(reigns)
+        return reigns
+
+    def crown(self, number: str, how: str, why: str = "") -> None:
+        """Make a version champion; `why` is written to the one that it takes the place of."""
+        name, before = self.settings.registered_model, self.version_of(CHAMPION)
+        reigns = crowned(self.reigns(), number, how, _now())
+        with _clear_errors(self.uri):
+            if why and before:
+                self._client.set_model_version_tag(name, before, "rollback_reason", why)
+            self._client.set_registered_model_tag(name, REIGNS, dump(reigns))
+            self._client.set_registered_model_alias(name, CHAMPION, number)
+        self._write_down(settled(reigns, number, _now()))
+
+    def _write_down(self, reigns: tuple[Reign, ...]) -> None:
+        name, times = self.settings.registered_model, ends(reigns)
+        with _clear_errors(self.uri):
+            known = {str(v.version) for v in self._client.search_model_versions(f"name='{name}'")}
+            for number in {r.version for r in reigns[-2:]} & known:
+                for tag, time_ in zip(("champion_since", "champion_until"), times[number], strict=True):
+                    if time_:
+                        self._client.set_model_version_tag(name, number, tag, time_)
+                    else:
+                        self._client.delete_model_version_tag(name, number, tag)
+            self._client.update_registered_model(name, f"{_ABOUT_MODEL}\n\n{as_table(reigns)}")
+            self._client.set_registered_model_tag(name, REIGNS, dump(reigns))
+
+    def model_versions(self) -> dict[str, str]:
+        """Number of each registered version -> the `model_version` of its model."""
+        with _clear_errors(self.uri):
+            found = self._client.search_model_versions(f"name='{self.settings.registered_model}'")
+        return {str(v.version): v.tags.get("model_version", "") for v in found}
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
 def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:

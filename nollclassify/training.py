@@ -6,8 +6,9 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +17,14 @@ from sklearn.base import clone
 
 from nollclassify.behaviours import behave, by_kind
 from nollclassify.classifier import CANDIDATES, Candidate, ComplaintClassifier, split_folds
-from nollclassify.errors import InputError, NollclassifyError
+from nollclassify.errors import InputError
 from nollclassify.evaluation import Scores, score, text_digest
-from nollclassify.gate import Decision, GateRule, HeldOut, gate
-from nollclassify.model_store import StoredModel, check_place, copying_model, save_model
+from nollclassify.gate import Decision, HeldOut
+from nollclassify.model_store import StoredModel, check_place, save_model
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.training_data import TrainingData, read_training_data
 from nollclassify.word_classes import load_word_classes
-
-if TYPE_CHECKING:
-    from nollclassify.tracking import Tracking
 
 Progress = Callable[[str], None]
 N_FOLDS = 5
@@ -210,106 +208,16 @@ def _metrics(scores: Scores, folds: np.ndarray, data: TrainingData, held_out: He
 
 
 def _register(
-    stored: StoredModel,
-    data: TrainingData,
-    scores: Scores,
-    metrics: dict[str, float],
-    settings: Settings,
+    stored: StoredModel, data: TrainingData, scores: Scores, metrics: dict[str, float], settings: Settings
 ) -> tuple[str, str, Decision]:
-    from nollclassify.tracking import CHAMPION, Tracking
+    # MLflow takes seconds to import, and training without it needs none of this.
+    from nollclassify.promotion import judge_training
+    from nollclassify.run_record import page, params
+    from nollclassify.tracking import Tracking
 
     tracking = Tracking(settings)
-    manifest = stored.manifest
-    params = {"candidate": manifest["candidate"], "seed": manifest["training"]["seed"], "texts": len(data.texts)}
-    # A digest, not the path: a path may name a person.
     classes = hashlib.sha256(repr(stored.model.word_classes).encode()).hexdigest()[:16]
-    params |= {"own_text_weight": settings.own_text_weight, "word_classes": classes}
-    # By number: a file's name may hold what MLflow refuses in a parameter's.
-    params |= {f"data.{n}": digest[:16] for n, digest in enumerate(data.digests.values(), 1)}
-    reports = {"evaluation.json": scores.to_dict(), "training.json": manifest["training"]}
-    run_id, number = tracking.record(stored, params, metrics, reports)
-    # Of two trainings that end at once, the second is compared with the first.
-    with tracking.alone():
-        tracking.settle_champion()
-        champion = tracking.version_of(CHAMPION)
-        theirs = _champion_on(data, tracking.registered(champion).stored) if champion else None
-        decision = gate(stored.held_out, theirs, _rule(settings))
-        _apply(tracking, number, decision, decision.passed, decision.reason, settings)
-    return run_id, number, decision
-
-
-def _rule(settings: Settings) -> GateRule:
-    return GateRule(min_texts=settings.min_gate_texts)
-
-
-def _champion_on(data: TrainingData, champion: StoredModel) -> HeldOut:
-    """What the champion said of the training texts: held-out predictions of those it was trained on, fresh ones else.
-
-    So neither model is judged on a text that it has learned from.
-    """
-    known = set(champion.held_out.digests)
-    digests = [text_digest(text) for text in data.texts]
-    new = [i for i, digest in enumerate(digests) if digest not in known]
-    old, k = champion.held_out, len(champion.model.cause_ids)
-    fresh = champion.model.probabilities([data.texts[i] for i in new]) if new else np.zeros((0, k))
-    return HeldOut(
-        (*old.digests, *(digests[i] for i in new)),
-        np.concatenate([old.truth, np.zeros((len(new), k), dtype=int)]),
-        np.concatenate([old.decided, champion.model.decide(fresh).astype(int)]),
-        np.concatenate([old.probabilities, fresh.astype(np.float32)]),
-        np.concatenate([old.group, np.zeros(len(new), dtype=int)]),
-        old.cause_ids,
-        old.behaviours,
-    )
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """A version that was judged by hand: its number, the gate's decision, whether it is champion now, and why."""
-
-    number: str
-    decision: Decision
-    promoted: bool
-    reason: str
-
-
-def promote(version: str | int, reason: str = "", force: bool = False, settings: Settings | None = None) -> Promotion:
-    """Ask the gate about a registered version, and make it champion where it passes.
-
-    Args:
-        version: the number in the registry.
-        reason: a person's reason, recorded with the version; required with `force`.
-        force: make it champion even where the gate refuses.
-        settings: by default those of the working directory.
-
-    Raises:
-        TrackingError: there is no such version, or no store.
-        NollclassifyError: `force` without a reason.
-    """
-    from nollclassify.tracking import CHAMPION, Tracking
-
-    if force and not reason:
-        raise NollclassifyError("--force kräver --reason: skriv varför modellen ska gälla trots grinden.")
-    settings = settings or load_settings()
-    tracking = Tracking(settings)
-    with tracking.alone():
-        tracking.settle_champion()
-        candidate = tracking.registered(str(version))
-        champion = tracking.version_of(CHAMPION)
-        theirs = tracking.registered(champion).stored.held_out if champion else None
-        decision = gate(candidate.stored.held_out, theirs, _rule(settings))
-        passed = decision.passed or force
-        why = f"{reason} (grinden: {decision.reason})" if reason else decision.reason
-        _apply(tracking, str(version), decision, passed, why, settings)
-    return Promotion(str(version), decision, passed, why)
-
-
-def _apply(tracking: Tracking, number: str, decision: Decision, passed: bool, reason: str, settings: Settings) -> None:
-    if not passed:
-        tracking.decide(number, decision, passed, reason)
-        return
-    # The disk is tried first, the registry says what holds, and the directory follows: `settle_champion` carries it
-    # through where the process dies in between.
-    directory = tracking.fetch(f"models:/{settings.registered_model}/{number}")
-    with copying_model(directory, Path(settings.champion)):
-        tracking.decide(number, decision, passed, reason)
+    reports = {"evaluation.json": scores.to_dict(), "training.json": stored.manifest["training"]}
+    made_with = params(stored, settings.own_text_weight, classes)
+    run_id, number = tracking.record(stored, made_with, metrics, reports, page(stored, scores, datetime.now()))
+    return run_id, number, judge_training(tracking, number, stored, data.texts)

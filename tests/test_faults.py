@@ -20,9 +20,9 @@ from nollclassify.auditing import Drawn, audit
 from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError, ModelError, NollclassifyError
 from nollclassify.model_store import StoredModel, load_model, save_model
+from nollclassify.promotion import promote, settle_champion
 from nollclassify.settings import Settings
 from nollclassify.tracking import CHAMPION, Tracking
-from nollclassify.training import promote
 from tests.audits import labelled
 from tests.conftest import SMALL, Workplace
 
@@ -238,7 +238,7 @@ def test_a_failed_promotion_leaves_a_champion_that_disk_and_registry_agree_on(
         assert load_model(Path("models/champion")).version in versions.values()
         assert not list(Path("models").glob(".*"))
         # The next start carries through what the registry says.
-        tracking.settle_champion()
+        settle_champion(tracking)
         assert load_model(Path("models/champion")).version == versions[str(tracking.version_of(CHAMPION))]
         promote(1, reason="tillbaka", force=True, settings=SMALL)
     assert sum(code != 0 for code in codes) >= 8

@@ -17,8 +17,8 @@ import pytest
 from nollclassify.errors import TrackingError
 from nollclassify.model_store import copy_model, load_model, read_manifest, save_model
 from nollclassify.processes import is_gone, mark
+from nollclassify.promotion import promote, settle_champion
 from nollclassify.tracking import CHAMPION, PROCESS, Tracking
-from nollclassify.training import promote
 from tests.conftest import SMALL, Workplace, run
 
 ROOT = Path(__file__).parents[1]
@@ -159,13 +159,13 @@ def test_a_champion_on_disk_that_is_not_the_registrys_is_put_right_unless_it_was
     other = save_model(tmp_path / "other", stored.model, stored.taxonomy, stored.held_out.select(range(150)), {})
     tracking = Tracking(SMALL)
     copy_model(tmp_path / "other", champion)
-    tracking.settle_champion()
+    settle_champion(tracking)
     assert read_manifest(champion)["model_version"] == other.version
     tracking.record(other, {}, {}, {})
-    tracking.settle_champion()
+    settle_champion(tracking)
     assert read_manifest(champion)["model_version"] == stored.version
     shutil.rmtree(champion)
-    tracking.settle_champion()
+    settle_champion(tracking)
     assert load_model(champion).version == stored.version
     assert tracking.client.get_run(str(trained.training.run_id)).data.tags.get(PROCESS)
 

@@ -15,10 +15,11 @@ import nollclassify
 from nollclassify.cases import read_cases
 from nollclassify.errors import InputError, NollclassifyError, TrackingError
 from nollclassify.model_store import load_model
+from nollclassify.promotion import promote
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.text_labels import label_texts
 from nollclassify.tracking import CHALLENGER, CHAMPION, Tracking
-from nollclassify.training import promote, train
+from nollclassify.training import train
 from nollclassify.training_data import read_starter
 from tests.conftest import QUICK, SMALL, Workplace
 
@@ -227,6 +228,6 @@ def test_the_starter_corpus_is_read_like_any_file(taxonomy: Taxonomy) -> None:
     assert len(read_starter(taxonomy).rejected) == 0
 
 
-@pytest.mark.parametrize("verb", ["train", "label", "evaluate", "promote", "report", "demo"])
+@pytest.mark.parametrize("verb", ["train", "label", "evaluate", "promote", "rollback", "differences", "report", "demo"])
 def test_the_verbs_of_the_command_line_are_functions_of_the_package(verb: str) -> None:
     assert getattr(nollclassify, verb).__name__ == verb

@@ -1,9 +1,10 @@
-"""Commands on models: train, evaluate, promote."""
+"""Commands on models: train, evaluate, promote, rollback."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from nollclassify.cli.shared import EXIT_NOT_PROMOTED, Files, Model, Taxonomy, a
 
 if TYPE_CHECKING:
     from nollclassify.evaluation import Scores
+    from nollclassify.gate import Decision
     from nollclassify.training import Training
 
 
@@ -143,10 +145,42 @@ def promote(
     """Pröva en registrerad version mot grinden och gör den till gällande modell om den klarar den."""
     with steps() as progress:
         progress("jämför med gällande modell")
-        from nollclassify.training import promote as run
+        from nollclassify.promotion import promote as run
 
         result = run(version, reason, force, settings_for())
+    _print_differences(result.decision, result.names)
     if not result.promoted:
         print(f"Version {result.number} blev inte gällande modell: {result.reason}.")
         raise typer.Exit(EXIT_NOT_PROMOTED)
     print(f"Version {result.number} är nu gällande modell (champion): {result.reason}.")
+
+
+def _print_differences(decision: Decision, names: Mapping[str, str]) -> None:
+    """The new version against the present one: each cause's F1, and how many texts are labelled otherwise."""
+    table = decision.table
+    rows = table[(table["part"] == "cause") & table["difference"].notna()].to_dict("records")
+    if not rows:
+        return
+    print("F1 mot den gällande modellen, per orsak (95 % intervall):")
+    for row in rows:
+        change = f"{row['difference']:+.3f} ({row['low']:+.3f} till {row['high']:+.3f})"
+        few = ", för få för att bedömas" if row["verdict"] == "not judged" else ""
+        print(f"  {names.get(row['name'], row['name'])}: {change}, {row['n']} texter{few}")
+    changed, n = (int(decision.figures[name]) for name in ("texts_changed", "texts"))
+    print(f"{changed} av {n} gemensamma provtexter får andra orsaker.")
+
+
+@app.command(epilog='Exempel: nollclassify rollback --reason "för många falska väntetider"')
+def rollback(
+    to: Annotated[
+        int | None, typer.Option("--to", metavar="VERSION", help="En tidigare gällande version. [förval: den förra]")
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Varför; sparas med versionen som tas ur bruk.")] = "",
+) -> None:
+    """Gå tillbaka till modellen som gällde före den nuvarande; den ger samma etiketter som då, tecken för tecken."""
+    with steps() as progress:
+        progress("byter tillbaka")
+        from nollclassify.promotion import rollback as run
+
+        result = run(to, reason, settings_for())
+    print(f"Version {result.number} är åter gällande modell (champion), i stället för version {result.before}.")

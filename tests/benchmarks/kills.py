@@ -35,9 +35,10 @@ from nollclassify import labelling  # noqa: E402
 from nollclassify.atomic import strays  # noqa: E402
 from nollclassify.auditing import audit  # noqa: E402
 from nollclassify.model_store import load_model, save_model  # noqa: E402
+from nollclassify.promotion import promote, settle_champion  # noqa: E402
 from nollclassify.reporting import report  # noqa: E402
 from nollclassify.tracking import CHAMPION, Tracking  # noqa: E402
-from nollclassify.training import promote, train  # noqa: E402
+from nollclassify.training import train  # noqa: E402
 from tests.audits import labelled  # noqa: E402
 from tests.conftest import QUICK, SMALL  # noqa: E402
 
@@ -77,7 +78,7 @@ def check_champion() -> None:
     assert load_model(place).version  # as `label` does, without the registry
     tracking = Tracking(SMALL)
     with tracking.alone():
-        tracking.settle_champion()
+        settle_champion(tracking)
     assert load_model(place).version == tracking.registered(CHAMPION).stored.version
 
 
