@@ -342,7 +342,7 @@ def _check_causes(
     primary_heading = columns.get("primary_cause", "primary_cause")
     labels: list[list[str]] = []
     written = list(zip(fields["causes"].tolist(), fields["primary_cause"].tolist(), strict=True))
-    named = {cell: _cause_ids(cell, taxonomy) for cell in set(chain.from_iterable(written))}
+    named = {cell: named_causes(cell, taxonomy) for cell in set(chain.from_iterable(written))}
     for position, (causes, primary) in enumerate(written):
         (ids, unknown), (first, unknown_primary) = named[causes], named[primary]
         split = "" if keep_split else "; ".join(filter(None, map(taxonomy.told_split, ids)))
@@ -360,7 +360,7 @@ def _check_causes(
     fields["primary_cause"] = pd.Series([ids[0] if ids else "" for ids in labels], dtype="str")
 
 
-def _cause_ids(cell: str, taxonomy: Taxonomy) -> tuple[list[str], bool]:
+def named_causes(cell: str, taxonomy: Taxonomy) -> tuple[list[str], bool]:
     """The ids that a cell names, without repeats, those that were split too, and whether it names an unknown one."""
     parts = [part for part in re.split(r"[;,|\n]", cell) if part.strip()]
     kept = [part for part in parts if not taxonomy.is_retired(part)]

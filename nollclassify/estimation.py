@@ -149,6 +149,44 @@ def effective_count(share: float, n: float, total: float) -> tuple[float, float]
     return share * worth, worth / total
 
 
+# --- shares in other codes -----------------------------------------------------------------------------------------
+
+# How far the parts of a code may move between the double-coded sample and a month, as the variance of a share over
+# share * (1 - share): two months in three within 5 points of a half.
+DRIFT = 0.01
+
+
+def bridged_share(share: np.ndarray, worth: np.ndarray, found: np.ndarray, drift: float = DRIFT) -> Audited:
+    """Shares in the codes after a change, from those before it and a sample of cases coded by both (double coding).
+
+    A code's share is given out to the codes after it as the double-coded cases of it were. Interval: Wilson's on the
+    effective number, whose variance is the sum of three (Goodman 1960 for the product): the month's own sampling, the
+    sample's, and what the parts may have moved in between (`drift`, an intra-class correlation). So a sample is
+    never worth more than 1 / drift cases, however large it is. In the variance shares are those of Jeffreys.
+
+    Args:
+        share: of each code before, shape (..., k), 0 to 1, together 1.
+        worth: effective number of cases behind each, shape (..., k).
+        found: double-coded cases by code before and after, shape (..., k, k); a code without any stays itself.
+    """
+    share, worth, found = (np.asarray(a, dtype=float) for a in (share, worth, found))
+    cases, same = found.sum(axis=-1, keepdims=True), np.eye(share.shape[-1])
+    part = np.where(cases > 0, found / np.maximum(cases, 1.0), same)
+    near = np.where(cases > 0, (found + 0.5) / (cases + 1.0), same)
+    new = np.einsum("...i,...ij->...j", share, part)
+    s = (share * worth + 0.5) / (worth + 1.0)
+    # Each code is a part of the month's cases: variances, less the covariances of a multinomial.
+    weaker = np.maximum(worth[..., :, None], worth[..., None, :])
+    covariance = same * (s / worth)[..., None] - s[..., :, None] * s[..., None, :] / weaker
+    of_month = np.einsum("...ij,...il,...lj->...j", near, covariance, near)
+    unknown = np.where(cases > 0, 1 / np.maximum(cases, 1.0) + drift, 0.0)
+    of_parts = ((s**2)[..., None] * near * (1 - near) * unknown).sum(axis=-2)
+    smooth = np.minimum(np.einsum("...i,...ij->...j", s, near), 1.0)
+    n = np.maximum(smooth * (1 - smooth), 1e-12) / np.maximum(of_month + of_parts, 1e-12)
+    new = np.clip(new, 0.0, 1.0)
+    return Audited(new, *wilson_limits(new, n), n)
+
+
 # --- changes -------------------------------------------------------------------------------------------------------
 
 

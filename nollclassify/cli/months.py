@@ -57,6 +57,12 @@ def report(
     measures: Annotated[
         Path | None, typer.Option(metavar="FIL", help="Åtgärder (datum, produkt, orsak, åtgärd, ansvarig).")
     ] = None,
+    bridge: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FIL", help="Klagomål märkta före och efter en delad orsak: ärende, orsaker före, orsaker efter."
+        ),
+    ] = None,
     month: Annotated[str | None, typer.Option(metavar="ÅÅÅÅ-MM", help="Månad. [förval: den senaste]")] = None,
     language: Annotated[str, typer.Option(metavar="SPRÅK", help="sv eller en.")] = "sv",
     taxonomy: Taxonomy = "",
@@ -72,6 +78,7 @@ def report(
             purchases=purchases,
             audits=audit or [],
             measures=measures,
+            bridge=bridge,
             month=month,
             language=language,
             settings=settings_for(taxonomy),

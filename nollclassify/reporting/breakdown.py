@@ -17,10 +17,12 @@ from nollclassify.case_writing import write_table
 from nollclassify.errors import InputError, NollclassifyError
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Ledger, load_definition
 from nollclassify.model_store import read_manifest
+from nollclassify.reporting.bridge import read_bridge
 from nollclassify.reporting.candidates import Candidate, candidates
+from nollclassify.reporting.coding import coding_of
 from nollclassify.reporting.effects import Effect, effects
 from nollclassify.reporting.exposure import Exposure, complete, read_exposure
-from nollclassify.reporting.figures import cause_names, tidy_table
+from nollclassify.reporting.figures import tidy_table
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Lookup
 from nollclassify.reporting.measures import read_measures
@@ -63,6 +65,7 @@ def report(
     purchases: str | Path | None = None,
     audits: Sequence[str | Path] = (),
     measures: str | Path | None = None,
+    bridge: str | Path | None = None,
     month: str | None = None,
     language: str = "sv",
     settings: Settings | None = None,
@@ -75,6 +78,7 @@ def report(
         purchases: a table of purchases (and aims) by month and product, for rates per million.
         audits: workbooks that `audit` wrote, filled in; at most one a month.
         measures: a table of measures, to see whether they helped.
+        bridge: a table of complaints coded before and after a cause was split, to recode the months before.
         month: the month of the pages (YYYY-MM); by default the latest of the files.
         language: `sv` or `en`.
         settings: by default those of the working directory.
@@ -89,9 +93,11 @@ def report(
     exposure, unsold = complete(read_exposure(Path(purchases), taxonomy) if purchases else Exposure(), ledger.cases)
     checked = _audits(audits, taxonomy, ledger, settings.definition)
     definition = load_definition(settings.definition, taxonomy)
-    names = cause_names(taxonomy, t.english)
+    coding = coding_of(ledger.cases, taxonomy, read_bridge(Path(bridge), taxonomy) if bridge else None)
+    names = coding.names(taxonomy, t)
     with _reading(ledger.cases, chosen, max(settings.min_cell, 5)) as reading:
-        table = tidy_table(ledger.cases, list(names), exposure, checked, definition, settings.min_cell, chosen)
+        rest = (exposure, checked, definition, settings.min_cell, chosen, coding)
+        table = tidy_table(ledger.cases, coding.causes, *rest)
         stem = f"klagomal-{chosen.replace(' ', '-')}"
         folder = Path(output)
         csv, workbook = folder / f"{stem}.csv", folder / f"{stem}.xlsx"
@@ -110,6 +116,7 @@ def report(
             model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
             undated=int((ledger.cases["month"] == NO_MONTH).sum()),
             unsold=unsold.get(chosen, []),
+            coding=coding,
         )
         products = [p for p in context.look.products[chosen] if p != FEW_PRODUCTS]
         write_workbook(workbook, table, names, definitions(context, ALL_PRODUCTS), chosen, products, t)
@@ -179,7 +186,7 @@ def _measures(
         return None
     c = context
     measures = read_measures(Path(path), c.taxonomy)
-    found = effects(measures, ledger.cases, c.taxonomy, audits, c.exposure, c.month, c.min_cell)
+    found = effects(measures, ledger.cases, c.taxonomy, audits, c.exposure, c.month, c.min_cell, c.coding)
     told = {e.measure: measured(_seen(e, c.look), c.names, c.language, c.min_cell) for e in found}
     return [(m.product, told.get(m) or not_yet(m, c.names, c.language)) for m in measures]
 

@@ -31,7 +31,10 @@ _LONGEST_LABEL = 34
 
 @dataclass(frozen=True)
 class Column:
-    """One month of the picture of months: its parts by name, adding up to its total with the total's interval."""
+    """One month of the picture of months: its parts by name, adding up to its total with the total's interval.
+
+    `breaks`: its parts are others than those of the month before.
+    """
 
     label: str
     parts: Mapping[str, float]
@@ -39,6 +42,7 @@ class Column:
     low: float
     high: float
     aim: float | None
+    breaks: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def months_chart(columns: Sequence[Column | None], names: Sequence[str], y_label
         totals = [col.total for _, col in there]
         axes.errorbar([x for x, _ in there], totals, yerr=spread, color="#222222", capsize=4, lw=1.5, fmt="none")
         _aims(axes, there, aim_label)
+        for x in (x for x, column in there if column.breaks):
+            axes.axvline(x - 0.5, color="#222222", lw=1.2, ls=(0, (4, 3)))
         axes.set_xticks([x for x, _ in there], [column.label for _, column in there], fontsize=10)
         axes.set_xlim(-0.6, len(columns) - 0.4)
         axes.set_ylim(0, None)

@@ -23,6 +23,7 @@ from nollclassify.auditing import ENOUGH_AUDITED, Audit
 from nollclassify.estimation import Change, difference_in_changes, effective_count, power_to_see, rate_ratio
 from nollclassify.ledger import ALL_PRODUCTS, NO_MONTH, NO_PRODUCT
 from nollclassify.model import prepare
+from nollclassify.reporting.coding import Coding
 from nollclassify.reporting.estimates import CORRECTED, PLAIN, SHARED, Domain, Domains
 from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.figures import cause_names
@@ -91,6 +92,7 @@ def effects(
     exposure: Exposure,
     month: str,
     min_cell: int,
+    coding: Coding | None = None,
 ) -> tuple[Effect, ...]:
     """What came after each measure that has months with complaints on both sides, up to a month; in their order.
 
@@ -106,16 +108,24 @@ def effects(
         exposure: purchases; without them counts a month are compared.
         month: the reported month, YYYY-MM; later ones are not looked at.
         min_cell: below this many cases a count is hidden, and with it what it could be worked out from.
+        coding: which causes the months were coded by; a measure about one that changed meanwhile is left out.
     """
-    domains = Domains(cases, list(cause_names(taxonomy)), audits)
+    coding = coding or Coding(tuple(cause_names(taxonomy)))
+    domains = Domains(cases, coding.causes, audits, coding.recode)
     there = sorted(m for m in domains.by_month if NO_MONTH != m <= month != NO_MONTH)
     found = []
     for measure in measures:
         sides = _windows(measure.day, [m for m in there if _was_there(measure.product, m, domains, exposure)])
-        if all(sides):
+        if all(sides) and not _recoded(measure.cause, sides, domains, coding):
             within = [m for m in measures if sides[0][0] <= m.day.isoformat()[:7] <= sides[1][-1] and m is not measure]
             found.append(_Comparison(measure, sides, within, domains, exposure, min_cell).effect(taxonomy))
     return tuple(found)
+
+
+def _recoded(cause: str, sides: tuple[list[str], list[str]], domains: Domains, coding: Coding) -> bool:
+    months = [month for side in sides for month in side]
+    plain = not all(month in domains.audited for month in months)
+    return bool(cause) and coding.changes(cause, [(m, domains.of(m, ALL_PRODUCTS, plain)) for m in months])
 
 
 Cells = Mapping[str, frozenset[str]]  # product -> causes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ class Domain:
         share, low, high: of each primary cause, 0 to 1.
         worth: effective number of cases behind each share; n where nothing was estimated.
         mentioned: three arrays, the share of complaints that carry the cause at all, with its limits.
+        bridged: whether the figures of each cause were worked out from those of another, by double-coded cases.
     """
 
     n: int
@@ -36,13 +37,30 @@ class Domain:
     high: np.ndarray
     worth: np.ndarray
     mentioned: tuple[np.ndarray, np.ndarray, np.ndarray]
+    bridged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def only(self, which: np.ndarray) -> Domain:
+        """The same of some of the causes."""
+        arrays = {name: getattr(self, name)[which] for name in ("share", "low", "high", "worth")}
+        value, low, high = (array[which] for array in self.mentioned)
+        return replace(self, **arrays, mentioned=(value, low, high), bridged=self.bridged[which[: len(self.bridged)]])
+
+
+Recode = Callable[[Domain], Domain]
 
 
 class Domains:
-    """The estimates of every month and product, worked out once each."""
+    """The estimates of every month and product, worked out once each, and perhaps recoded."""
 
-    def __init__(self, cases: pd.DataFrame, causes: Sequence[str], audits: Mapping[str, Audit]) -> None:
+    def __init__(
+        self,
+        cases: pd.DataFrame,
+        causes: Sequence[str],
+        audits: Mapping[str, Audit],
+        recode: Recode = lambda domain: domain,
+    ) -> None:
         self.causes = list(causes)
+        self.recode = recode
         self.by_month = {str(m): part for m, part in cases.groupby("month")}
         self.products = {m: [ALL_PRODUCTS, *_by_size(part)] for m, part in self.by_month.items()}
         self.audited = {m: _Audited(self.by_month[m], self.causes, a) for m, a in audits.items() if m in self.by_month}
@@ -59,8 +77,8 @@ class Domains:
     def part(self, month: str, where: np.ndarray, plain: bool = False) -> Domain:
         """The estimates of any part of a month's cases; `where` is boolean over them."""
         if plain or month not in self.audited:
-            return _plain(self.by_month[month][where], self.causes)
-        return self.audited[month].part(where)
+            return self.recode(_plain(self.by_month[month][where], self.causes))
+        return self.recode(self.audited[month].part(where))
 
 
 def _by_size(cases: pd.DataFrame) -> list[str]:
@@ -131,6 +149,14 @@ def _borrowed(found: np.ndarray, drawn: np.ndarray, kind: np.ndarray, n_causes: 
         predicted = (np.arange(n_causes) == k).astype(float)
         guess[:, here] = (found[:, here].sum(axis=1) / n if n else predicted)[:, None]
     return guess
+
+
+def together(domain: Domain, which: np.ndarray) -> Domain:
+    """Some causes as one, worth as much as the least known of them."""
+    if which.sum() == 1:
+        return domain.only(which)
+    share, n = np.array([min(float(domain.share[which].sum()), 1.0)]), np.array([float(domain.worth[which].min())])
+    return Domain(domain.n, domain.audited, domain.method, share, *wilson_limits(share, n), n, domain.mentioned)
 
 
 def cause_change(now: Domain, then: Domain, k: int, per: tuple[float, float]) -> Change:

@@ -7,7 +7,7 @@ products to all of them, because all are the same weighted sums; what rounding l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ import pandas as pd
 from nollclassify.auditing import Audit
 from nollclassify.estimation import Change, effective_count, poisson_limits, rate_ratio, wilson_limits
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, NO_MONTH, Definition
-from nollclassify.reporting.estimates import COUNTED, Domain, Domains, cause_change
+from nollclassify.reporting.coding import Coding
+from nollclassify.reporting.estimates import COUNTED, Domain, Domains, cause_change, together
 from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.suppression import shown_cells
 from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy
@@ -28,6 +29,7 @@ DIGITS = {
 }
 DEFAULT_DIGITS = 2
 OTHER_KINDS = "other_kinds"  # channels of few complaints, together
+BRIDGED = "bridge"  # of: a figure worked out from an older cause, by double-coded cases
 
 
 def cause_names(taxonomy: Taxonomy, english: bool = False) -> dict[str, str]:
@@ -44,6 +46,7 @@ def tidy_table(
     definition: Definition,
     min_cell: int,
     month: str,
+    coding: Coding | None = None,
 ) -> pd.DataFrame:
     """Every figure of the breakdown, one a row.
 
@@ -57,20 +60,26 @@ def tidy_table(
         definition: for the formal ledger.
         min_cell: below this many cases a figure is not `shown`.
         month: the month whose changes, channels and sources are told.
+        coding: which of the causes the months were coded by; by default all of them.
 
     Columns: `month`, `product` (`Alla produkter` for the sum), `cause` (id, empty for all), `figure`, `of` (the month
-    compared with, the channel or the source), `value`, `low`, `high` (95 % interval), `n` (complaints behind it),
-    `audited`, `q` (of a change: the false discovery rate at which it would count), `method`, `shown`.
-    Figures: `cases`, `rate_all`, `formal`, `formal_rate` of all causes; `primary`, `share`, `rate`, `mentioned`,
-    `mentioned_share` of one; `ratio_month`, `ratio_year` of both; `channel`, `source` (counts) with `..._share`.
+    compared with, the channel or the source; `bridge` where the cause is worked out from an older one), `value`,
+    `low`, `high` (95 % interval), `n` (complaints behind it), `audited`, `q` (of a change: the false discovery rate at
+    which it would count), `method`, `shown`. Figures: `cases`, `rate_all`, `formal`, `formal_rate` of all causes;
+    `primary`, `share`, `rate`, `mentioned`, `mentioned_share` of one; `ratio_month`, `ratio_year` of both; `channel`,
+    `source` (counts) with `..._share`. A cause has no figures in a month that was coded without it, and no change
+    between months in which it does not mean the same; a split one has that of its parts' sum.
     """
     pooled = _pool_small_products(cases, min_cell)
-    domains, rows = Domains(pooled, causes, audits), []
+    coding = coding or Coding(tuple(causes))
+    domains, rows = Domains(pooled, causes, audits, coding.recode), []
     for at, products in domains.products.items():
-        rows += _month_rows(at, {p: domains.of(at, p) for p in products}, causes, exposure, min_cell)
+        coded = ~np.isin(causes, list(coding.uncoded(at, domains.of(at, ALL_PRODUCTS))))
+        of_causes = [cause for cause, is_coded in zip(causes, coded, strict=True) if is_coded]
+        rows += _month_rows(at, {p: domains.of(at, p).only(coded) for p in products}, of_causes, exposure, min_cell)
         rows += _formal_rows(at, domains, exposure, definition, min_cell)
     seen = {row[:3] for row in rows if row[3] == "primary" and row[-1]}
-    rows += _changes(domains, month, causes, exposure, seen, min_cell)
+    rows += _changes(domains, month, coding, exposure, seen, min_cell)
     for column in ("channel", "source"):
         rows += _kinds(pooled[pooled["month"] == month], column, min_cell)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -135,8 +144,8 @@ def _month_rows(
             seen = spoken if figure.startswith("mentioned") else visible[product]
             for k, cause in enumerate(causes):
                 numbers = [v[k] for v in values]
-                at = (month, product, cause)
-                rows.append(_row(at, figure, numbers, domain.n, domain.audited, domain.method, seen[k]))
+                at, of = (month, product, cause), BRIDGED if domain.bridged.any() and domain.bridged[k] else ""
+                rows.append(_row(at, figure, numbers, domain.n, domain.audited, domain.method, seen[k], of))
     return rows
 
 
@@ -293,8 +302,20 @@ def earlier_months(month: str) -> dict[str, str]:
     return {"ratio_month": str(period - 1), "ratio_year": str(period - 12)}
 
 
+class _Cell(NamedTuple):
+    """A change: of a product and cause (empty for all), with what must be shown for it to be shown."""
+
+    product: str
+    cause: str
+    change: Change
+    n: int
+    method: str
+    fewest: float
+    needed: set[tuple[str, str, str]]
+
+
 def _changes(
-    domains: Domains, month: str, causes: Sequence[str], exposure: Exposure, seen: set[tuple[str, str, str]], least: int
+    domains: Domains, month: str, coding: Coding, exposure: Exposure, seen: set[tuple[str, str, str]], least: int
 ) -> list[Row]:
     """Ratios of rates (of counts where a purchase is unknown) of every cell, with q values over all cells.
 
@@ -305,33 +326,46 @@ def _changes(
     for figure, before in earlier_months(month).items():
         if before not in domains.products:
             continue
-        cells = []
+        cells: list[_Cell] = []
         for product in [p for p in domains.products[month] if p in domains.products[before] and p != FEW_PRODUCTS]:
-            cells += _product_changes(domains, (month, before), product, causes, exposure)
-        q = discovery_rates([(bool(cause), change.p) for _, cause, change, _, _, _ in cells])
-        for (product, cause, change, n, method, fewest), rate in zip(cells, q, strict=True):
-            numbers = (change.ratio, change.low, change.high)
-            both = {(month, product, cause), (before, product, cause)} <= seen if cause else True
-            shown = both and fewest >= least
-            rows.append(_row((month, product, cause), figure, numbers, n, 0, method, shown, before, rate))
+            cells += _product_changes(domains, (month, before), product, coding, exposure)
+        q = discovery_rates([(bool(cell.cause), cell.change.p) for cell in cells])
+        for cell, rate in zip(cells, q, strict=True):
+            numbers = (cell.change.ratio, cell.change.low, cell.change.high)
+            at, shown = (month, cell.product, cell.cause), cell.needed <= seen and cell.fewest >= least
+            rows.append(_row(at, figure, numbers, cell.n, 0, cell.method, shown, before, rate))
     return rows
 
 
 def _product_changes(
-    domains: Domains, months: tuple[str, str], product: str, causes: Sequence[str], exposure: Exposure
-) -> list[tuple[str, str, Change, int, str, float]]:
-    """Product, cause (empty for all), change, complaints of both months, method and smaller count of each cell."""
+    domains: Domains, months: tuple[str, str], product: str, coding: Coding, exposure: Exposure
+) -> list[_Cell]:
+    """The changes of a product: of all its complaints, of each cause that means the same in both months, and of what
+    was split in between as a whole."""
     plain = not all(month in domains.audited for month in months)
-    now, then = (domains.of(month, product, plain) for month in months)
+    pair = now, then = domains.of(months[0], product, plain), domains.of(months[1], product, plain)
     bought = [exposure.purchases.get((month, product)) for month in months]
     per = (1.0, 1.0) if None in bought else (bought[0] / 1e6, bought[1] / 1e6)  # type: ignore[operator]
     n = now.n + then.n
     whole = rate_ratio(now.n, per[0], then.n, per[1])
-    cells = [(product, "", whole, n, COUNTED, float(min(now.n, then.n)))]
-    for k, cause in enumerate(causes):
-        fewest = min(float(domain.share[k]) * domain.n for domain in (now, then))
-        cells.append((product, cause, cause_change(now, then, k, per), n, now.method, fewest))
+    cells = [_Cell(product, "", whole, n, COUNTED, float(min(now.n, then.n)), set())]
+    for cause in coding.causes:
+        members = frozenset([cause]) if coding.comparable(cause, months, pair) else coding.family(cause, pair)
+        if not members:
+            continue
+        which = np.isin(coding.causes, list(members))
+        fewest = min(float(domain.share[which].sum()) * domain.n for domain in pair)
+        change = cause_change(together(now, which), together(then, which), 0, per)
+        needed = {(m, product, c) for m, d in zip(months, pair, strict=True) for c in _needed(coding, d, members)}
+        cells.append(_Cell(product, cause, change, n, now.method, fewest, needed))
     return cells
+
+
+def _needed(coding: Coding, domain: Domain, members: frozenset[str]) -> list[str]:
+    """The cells that tell of a change: that of the one cause, or of the parts that there are."""
+    return [
+        c for c, share in zip(coding.causes, domain.share, strict=True) if c in members and (share or len(members) < 2)
+    ]
 
 
 def discovery_rates(cells: Sequence[tuple[bool, float]]) -> list[float | None]:

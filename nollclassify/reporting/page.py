@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from nollclassify.ledger import ALL_PRODUCTS, NO_MONTH, Definition
 from nollclassify.reporting.charts import Column, Dot, changes_chart, kinds_chart, months_chart
+from nollclassify.reporting.coding import Coding
 from nollclassify.reporting.estimates import PLAIN
 from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.figures import OTHER_KINDS, earlier_months
@@ -43,6 +44,7 @@ class Context:
         model: version of the model that labelled.
         undated: complaints without a date.
         unsold: products with complaints of the month but no purchases, where there is a table of them.
+        coding: which causes the months were coded by.
     """
 
     look: Lookup
@@ -59,6 +61,7 @@ class Context:
     model: str
     undated: int
     unsold: Sequence[str]
+    coding: Coding
 
 
 def page_name(stem: str, product: str) -> str:
@@ -112,6 +115,7 @@ def summary_of(context: Context, product: str) -> list[str]:
     aim = c.exposure.aims.get((c.month, product))
     undated = c.undated if product == ALL_PRODUCTS else 0
     said = summary(c.look, c.month, product, c.names, aim, c.language, c.min_cell, undated)
+    said += c.coding.told(c.taxonomy, c.language)
     if c.unsold and product == ALL_PRODUCTS:
         said.append(c.language("s_unsold", products=c.language.listed([c.language.product(p) for p in c.unsold])))
     return said
@@ -154,7 +158,7 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
         {
             "heading": t("rates_heading"),
             "svg": months_chart(columns, names, what, t("aim")),
-            "note": t("not_corrected_column") if any(col and "*" in col.label for col in columns) else "",
+            "note": _months_note(c, columns),
             "alt": t("alt_rates", what=what, months=told),
         }
     )
@@ -178,6 +182,12 @@ def _pictures(c: Context, product: str) -> list[dict[str, str]]:
     return found
 
 
+def _months_note(c: Context, columns: Sequence[Column | None]) -> str:
+    said = [c.language("not_corrected_column")] if any(col and "*" in col.label for col in columns) else []
+    said += [c.language("b_line")] if any(col and col.breaks for col in columns) else []
+    return " ".join([*said, *c.coding.told(c.taxonomy, c.language)])
+
+
 def _columns(c: Context, product: str) -> tuple[list[Column | None], bool]:
     """The months from a year ago to now, as rates where there are purchases, else as counts."""
     if c.month == NO_MONTH:
@@ -187,7 +197,18 @@ def _columns(c: Context, product: str) -> tuple[list[Column | None], bool]:
     columns = [_column(c, m, product, *(("rate_all", "rate") if per else ("cases", "primary"))) for m in wanted]
     while columns and columns[0] is None:
         columns = columns[1:]
-    return columns, per
+    return _with_breaks(c, columns, wanted[len(wanted) - len(columns) :]), per
+
+
+def _with_breaks(c: Context, columns: Sequence[Column | None], months: Sequence[str]) -> list[Column | None]:
+    """The columns, with a break before each that was coded by other causes than the one before it."""
+    found: list[Column | None] = []
+    last: list[str] = []
+    for month, column in zip(months, columns, strict=True):
+        coded = c.look.causes(month, ALL_PRODUCTS)
+        found.append(replace(column, breaks=bool(last) and coded != last) if column else None)
+        last = coded if column else last
+    return found
 
 
 def _column(c: Context, month: str, product: str, whole: str, part: str) -> Column | None:
@@ -208,6 +229,8 @@ def _dots(c: Context, product: str, series: Sequence[str]) -> tuple[list[tuple[s
     rows, told = [], []
     for cause, name in {"": c.language("everything"), **c.names}.items():
         found = [c.look.get(c.month, product, figure, cause) for figure in series]
+        if cause in c.coding.splits and not any(found):
+            continue
         rows.append((name, [_dot(row) for row in found]))
         said = [
             say(row, c.language) if row and row.shown and pd.notna(row.value) else c.language("too_few")
@@ -305,14 +328,15 @@ def _matrix(c: Context) -> dict[str, Any]:
     """Products by causes, with sums: the counts add up both ways."""
     t, rows = c.language, []
     products = [p for p in c.look.products[c.month] if p != ALL_PRODUCTS]
+    causes = c.look.causes(c.month, ALL_PRODUCTS)
     for product in [*products, ALL_PRODUCTS]:
-        cells = [c.look.get(c.month, product, "primary", cause) for cause in c.names]
+        cells = [c.look.get(c.month, product, "primary", cause) for cause in causes]
         total = c.look.get(c.month, product, "cases")
         said = [say(row, t) if row and row.shown else "–" for row in cells]
         said.append(t.number(total.value) if total and total.shown else "–")
         rows.append((t("sum") if product == ALL_PRODUCTS else t.product(product), said))
     return {
         "caption": t("matrix_caption", least=c.min_cell),
-        "heads": [t("product"), *c.names.values(), t("sum")],
+        "heads": [t("product"), *(c.names[cause] for cause in causes), t("sum")],
         "rows": rows,
     }

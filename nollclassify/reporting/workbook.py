@@ -11,7 +11,7 @@ import pandas as pd
 
 from nollclassify.atomic import replacing
 from nollclassify.case_writing import new_workbook, write_sheet
-from nollclassify.reporting.figures import COLUMNS, OTHER_KINDS
+from nollclassify.reporting.figures import BRIDGED, COLUMNS, OTHER_KINDS
 from nollclassify.reporting.language import Language
 
 # Excel shows the separators of the reader's own language: a space and a comma in Swedish.
@@ -27,7 +27,7 @@ def for_file(table: pd.DataFrame, names: Mapping[str, str], language: Language) 
     out["cause_name"] = [names.get(cause, "") for cause in table["cause"]]
     out["product"] = [language.product(product) for product in table["product"]]
     out["figure"] = [language(f"f_{figure}") for figure in table["figure"]]
-    kinds = ("own", "authority", "social", OTHER_KINDS)
+    kinds = ("own", "authority", "social", OTHER_KINDS, BRIDGED)
     out["of"] = [language(of) if of in kinds else of for of in table["of"]]
     out["method"] = [language(_METHODS[method]) for method in table["method"]]
     out["month"] = [month if month[:1].isdigit() else language.month(month) for month in table["month"]]
