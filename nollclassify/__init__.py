@@ -14,25 +14,16 @@ if TYPE_CHECKING:
     from nollclassify.demo import demo
     from nollclassify.labelling import label
     from nollclassify.promotion import differences, promote, rollback
+    from nollclassify.relabelling import relabel
     from nollclassify.reporting import report
     from nollclassify.reviewing import review
     from nollclassify.scoring import evaluate
     from nollclassify.taxonomy import load_taxonomy as causes
     from nollclassify.training import train
 
-__all__ = [
-    "audit",
-    "causes",
-    "demo",
-    "differences",
-    "evaluate",
-    "label",
-    "promote",
-    "report",
-    "review",
-    "rollback",
-    "train",
-]
+__all__ = ["audit", "causes", "demo", "differences", "evaluate", "label", "promote", "relabel", "report", "review", "rollback", "train",]
+    from nollclassify.training import promote, train
+__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "relabel", "report", "train"]
 
 _HOMES = {
     "audit": ("nollclassify.auditing", "audit"),
@@ -42,6 +33,7 @@ _HOMES = {
     "evaluate": ("nollclassify.scoring", "evaluate"),
     "label": ("nollclassify.labelling", "label"),
     "promote": ("nollclassify.promotion", "promote"),
+    "relabel": ("nollclassify.relabelling", "relabel"),
     "report": ("nollclassify.reporting", "report"),
     "review": ("nollclassify.reviewing", "review"),
     "rollback": ("nollclassify.promotion", "rollback"),

@@ -47,6 +47,7 @@ _MONTHS = (
 _MONTH_NUMBER = {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
 _FIRST_YEAR = 1990
 _EXACT_IN_EXCEL = 10**15
+UNKNOWN_CAUSE = "okänd orsak"
 
 
 @dataclass(frozen=True)
@@ -347,7 +348,7 @@ def _check_causes(
         (ids, unknown), (first, unknown_primary) = named[causes], named[primary]
         split = "" if keep_split else "; ".join(filter(None, map(taxonomy.told_split, ids)))
         if unknown:
-            faults.add(position, columns["causes"], f"okänd orsak; tillåtna är {', '.join(taxonomy.cause_ids)}")
+            faults.add(position, columns["causes"], f"{UNKNOWN_CAUSE}; tillåtna är {', '.join(taxonomy.cause_ids)}")
         elif split:
             faults.add(position, columns["causes"], split)
         elif OTHER in ids and len(ids) > 1:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nollclassify.cases import Cases
+from nollclassify.cases import UNKNOWN_CAUSE, Cases
 from nollclassify.copies import customers_of, days_of, first_of_copies
-from nollclassify.errors import SettingsError
+from nollclassify.errors import InputError, SettingsError
 from nollclassify.privacy import mask
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -110,7 +110,12 @@ def make_ledger(many: Sequence[Cases], taxonomy: Taxonomy, definition: Definitio
 
     Of the copies of a complaint the first that the definition counts is the one that counts; its source is that of
     the first formal copy where there is one, so that a complaint that was posted first and sent in later is formal.
+
+    Raises:
+        InputError: labels of another version of the taxonomy that this one does not know; they would be missed.
     """
+    for one in many:
+        _check_version(one, taxonomy)
     cases = pd.concat([_cases(one, taxonomy) for one in many], ignore_index=True)
     cases["channel"] = _one_spelling(cases["channel"].tolist())
     unknown = cases["source"].to_numpy() == ""
@@ -129,6 +134,20 @@ def make_ledger(many: Sequence[Cases], taxonomy: Taxonomy, definition: Definitio
     kept["formal"] = kept["source"].isin(definition.formal_sources) & own_matter
     kept["first_case"] = pd.Series(_chains(kept, same, taxonomy), dtype=str)
     return Ledger(kept, same, int((~inside & ~copies).sum()), int((counted & unknown).sum()))
+
+
+def _check_version(cases: Cases, taxonomy: Taxonomy) -> None:
+    """A file labelled by a newer taxonomy would lose just the cases of its new causes."""
+    refused = cases.rejected
+    if "taxonomy_version" not in refused:
+        return
+    unknown = refused["rejected_reason"].str.contains(UNKNOWN_CAUSE, regex=False)
+    versions = set(refused.loc[unknown, "taxonomy_version"].astype(str)) - {taxonomy.version, ""}
+    if versions:
+        raise InputError(
+            f"{cases.path}: {unknown.sum()} rader har orsaker som taxonomin {taxonomy.version} inte känner, för filen "
+            f"är märkt med {min(versions)[:50]!r}; ange den taxonomin med --taxonomy."
+        )
 
 
 def _first_formal(source: pd.Series, first: np.ndarray, formal: np.ndarray) -> pd.Series:

@@ -45,9 +45,9 @@ def month(path: Path, when: str, **sizes: int) -> Path:
     causes = ["" if code == "other" else code for code, n in sizes.items() for _ in range(n)]
     ids = [f"{when}-{n}" for n in range(len(causes))]
     texts = [f"sak{when} ord{n} rad{n}" for n in range(len(causes))]
-    return labelled(
-        path / f"{when}.csv", ids, when, causes=causes, primary_cause=causes, klagomål=texts, produkt="Kort"
-    )
+    first = [written.split(";")[0] for written in causes]
+    columns = {"causes": causes, "primary_cause": first, "klagomål": texts, "produkt": "Kort"}
+    return labelled(path / f"{when}.csv", ids, when, **columns)
 
 
 def at(told: Breakdown, when: str, figure: str, cause: str) -> pd.Series | None:
