@@ -21,9 +21,20 @@ if TYPE_CHECKING:
     from nollclassify.taxonomy import load_taxonomy as causes
     from nollclassify.training import train
 
-__all__ = ["audit", "causes", "demo", "differences", "evaluate", "label", "promote", "relabel", "report", "review", "rollback", "train",]
-    from nollclassify.training import promote, train
-__all__ = ["audit", "causes", "demo", "evaluate", "label", "promote", "relabel", "report", "train"]
+__all__ = [
+    "audit",
+    "causes",
+    "demo",
+    "differences",
+    "evaluate",
+    "label",
+    "promote",
+    "relabel",
+    "report",
+    "review",
+    "rollback",
+    "train",
+]
 
 _HOMES = {
     "audit": ("nollclassify.auditing", "audit"),
