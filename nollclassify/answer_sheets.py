@@ -23,6 +23,8 @@ from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy
 QUESTIONS, FRAME, CODEBOOK = "granskning", "ram", "orsaker"
 TEXT, CAUSES, COMMENT, REVIEWER = "klagomål", ("huvudorsak", "orsak 2", "orsak 3"), "kommentar", "granskat av"
 _FILLED_IN = (*CAUSES, COMMENT, REVIEWER)
+# Points; more than 409 no spreadsheet takes.
+_FONT, _SMALL, _HIGHEST = 10, 8, 400.0
 # Excel keeps fifteen digits of a number.
 _EXACT_IN_EXCEL = 10**15
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?(?:e\+?\d{1,2})?", re.IGNORECASE)
@@ -63,13 +65,9 @@ def write_codebook(workbook: Any, taxonomy: Taxonomy, *more: tuple[str, str]) ->
     ]
     rows += [(*pair, "", "", "") for pair in ((OTHER_NAME_SV, "Ingen av orsakerna passar."), *more)]
     sheet = workbook.add_worksheet(CODEBOOK)
-    write_sheet(workbook, sheet, pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"]))
-    wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
-    for number, row in enumerate(rows, 1):
-        for column, text in enumerate(row):
-            sheet.write_string(number, column, text, wrapped)
-    sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 4, 40)
+    book = pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"])
+    write_sheet(workbook, sheet, book)
+    _write_wrapped(workbook, sheet, book, {"orsak": 20} | dict.fromkeys(book.columns[1:], 40.0))
     _print_wide(sheet)
 
 
@@ -86,20 +84,39 @@ def write_questions(
     """
     sheet = workbook.add_worksheet(QUESTIONS)
     write_sheet(workbook, sheet, asked)
-    plain = workbook.add_format({"text_wrap": True, "valign": "top", "font_size": 9})
-    answer = workbook.add_format(
-        {"bg_color": "#FFF8DC", "border": 1, "border_color": "#CCCCCC", "valign": "top", "text_wrap": True}
-    )
-    for column, name in enumerate(asked.columns):
-        form = answer if name in _FILLED_IN else plain
-        sheet.set_column(column, column, widths.get(name, 16), None if name in _FILLED_IN else plain)
-        for row, value in enumerate(asked[name], 1):
-            sheet.write(row, column, value, form) if value == "" else sheet.write_string(row, column, value, form)
+    _write_wrapped(workbook, sheet, asked, widths)
     first, last = list(asked.columns).index(CAUSES[0]), max(len(asked), 1)
     _offer(sheet, (1, first, last, first), n_answers, "Välj den viktigaste orsaken, eller Övrigt.")
     _offer(sheet, (1, first + 1, last, first + 2), n_causes, "Välj en orsak till, om klagomålet har flera.")
     _print_wide(sheet)
     return sheet
+
+
+def _write_wrapped(workbook: Any, sheet: Any, rows: pd.DataFrame, widths: Mapping[str, float]) -> None:
+    """Write texts over several lines, in rows as high as they need; columns to fill in are coloured and framed.
+
+    Not every program works out the height itself. No row can be higher than `_HIGHEST`: a text that would be is small.
+    """
+    top = {"text_wrap": True, "valign": "top", "bottom": 1, "bottom_color": "#CCCCCC"}
+    plain, small = (workbook.add_format(top | {"font_size": size}) for size in (_FONT, _SMALL))
+    answer = workbook.add_format(
+        top | {"font_size": _FONT, "bg_color": "#FFF8DC", "border": 1, "border_color": "#CCCCCC"}
+    )
+    wide = [widths.get(name, 16) for name in rows.columns]
+    for at, width in enumerate(wide):
+        sheet.set_column(at, at, width)
+    for number, row in enumerate(rows.itertuples(index=False, name=None), 1):
+        heights = [_height(text, width) for text, width in zip(row, wide, strict=True)]
+        sheet.set_row(number, min(max(heights), _HIGHEST))
+        for at, (name, text) in enumerate(zip(rows.columns, row, strict=True)):
+            form = answer if name in _FILLED_IN else small if heights[at] > _HIGHEST else plain
+            sheet.write_string(number, at, text, form) if text else sheet.write_blank(number, at, None, form)
+
+
+def _height(text: str, width: float) -> float:
+    """The points that a text needs in a column of so many characters (of 11 points); a word may go over the edge."""
+    lines = sum(-(-len(line) // int(width)) for line in (f"{line} " for line in text.split("\n")))
+    return lines * 1.3 * _FONT + 4
 
 
 def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: str) -> None:

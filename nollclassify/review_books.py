@@ -56,8 +56,8 @@ _SHOWN = {  # heading -> column of the cases; the columns to fill in follow
     "bevis": "evidence",
 }
 _WIDTHS = {
-    **dict(zip(_SHOWN, (5, 11, 10, 9, 12, 70, 22, 20, 20), strict=True)),
-    **dict(zip((*CAUSES, COMMENT, REVIEWER), (20, 14, 14, 18, 9), strict=True)),
+    **dict(zip(_SHOWN, (5, 11, 10, 9, 11, 64, 17, 17, 17), strict=True)),
+    **dict(zip((*CAUSES, COMMENT, REVIEWER), (16, 11, 11, 14, 11), strict=True)),
 }
 # Not called as in case files: no reader shall take the hidden sheet for complaints.
 _FRAME = {
@@ -85,6 +85,10 @@ ANSWERS = (
 _LETTERS = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 # How workbooks write a character that XML has no room for; some programs show it so.
 _ESCAPED = re.compile(r"_?x[0-9a-f]{4}_", re.IGNORECASE)
+# What not every program keeps: other line breaks than the common one, other spaces than the plain one, and characters
+# that XML has no room for.
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_LINE_BREAK, _SPACE = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]"), re.compile(r"[^\S\n]")
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,18 @@ class Answers:
 
 
 def case_key(case_id: str, masked_text: str) -> str:
-    """A key of sixteen letters, made of a case's id and masked text; spaces and line breaks do not matter."""
+    """A key of sixteen letters, made of a case's id and masked text, of which letters and digits count."""
     content = f"{case_id.strip()}\x1f{_bare(short(masked_text))}"
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16].translate(_LETTERS)
 
 
 def _bare(text: str) -> str:
-    """The text without what spreadsheets change: spaces, line breaks and control characters, however written."""
-    composed = _ESCAPED.sub("", unicodedata.normalize("NFC", text))
-    return "".join(sign for sign in composed if not sign.isspace() and not unicodedata.category(sign).startswith("C"))
+    """The letters and digits of a text alone: spaces, signs and quotation marks are what programs change."""
+    return "".join(filter(str.isalnum, _ESCAPED.sub("", unicodedata.normalize("NFC", text))))
+
+
+def _plain(text: str) -> str:
+    return _SPACE.sub(" ", _LINE_BREAK.sub("\n", _CONTROL.sub("", text)))
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -140,7 +147,7 @@ def write_book(
     target = new_book(path, force)
     if len(cases) >= EXCEL_ROW_LIMIT:
         raise InputError(f"{target}: {len(cases)} klagomål ryms inte i en Excelbok; välj en månad med --month.")
-    masked = [short(prepare(text)) for text in cases["text"]]
+    masked = [short(_plain(prepare(text))) for text in cases["text"]]
     known = pd.concat([cases.drop(columns="text"), frame.drop(columns="case_id", errors="ignore")], axis=1)
     known = known.assign(text=masked, key=[case_key(*pair) for pair in zip(cases["case_id"], masked, strict=True)])
     drawn = known["drawn"].astype(bool)
@@ -258,7 +265,7 @@ class _Frame:
         case_id = _spelled(key, case["case_id"], text) if written(case["chosen"]) else None
         self._keys_of.setdefault(case_id or written(case["case_id"]), set()).add(key)
         if case_id is not None:
-            known = {name: written(value) for name, value in case.items()}
+            known: dict[str, Any] = {name: written(value) for name, value in case.items()}
             known |= {"key": key, "case_id": case_id, "text": text, "probability": _number(case["probability"])}
             self._asked.setdefault(key, known)
             self._by_text.setdefault(_bare(text), set()).add(key)
@@ -274,7 +281,9 @@ class _Frame:
             raise UnclearAnswerError(_KEY, f"raden har varken {_KEY}, {_CASE} eller {TEXT}; kopiera tillbaka dem.")
         for name, keys in meant.items():
             if not keys & self._asked.keys():
-                raise UnclearAnswerError(name, f"ingen fråga i boken har detta i {name}; kopiera tillbaka det.")
+                raise UnclearAnswerError(
+                    name, f"inget klagomål i boken har detta i kolumnen {name}; kopiera tillbaka cellen."
+                )
         common = set.intersection(*meant.values())
         if len(common) == 1:
             return self._asked[common.pop()]
