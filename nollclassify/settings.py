@@ -36,6 +36,7 @@ class Settings:
         min_gate_texts: the gate judges nothing, and so passes nothing, on fewer shared texts than this.
         min_cell: a breakdown shows no figure for fewer cases than this.
         definition: version of what counts as a complaint, one of `data/definitions.toml`.
+        corrections: the ledger of corrections, which `learn` adds to and `train` reads.
     """
 
     taxonomy: str = ""
@@ -48,6 +49,7 @@ class Settings:
     min_gate_texts: int = 200
     min_cell: int = 5
     definition: str = "2"
+    corrections: str = "corrections.sqlite"
 
 
 def load_settings(path: Path | None = None) -> Settings:
