@@ -23,7 +23,7 @@ from nollclassify.gate import Decision, HeldOut
 from nollclassify.model_store import StoredModel, check_place, save_model
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
-from nollclassify.training_data import TrainingData, read_training_data
+from nollclassify.training_data import Corrected, TrainingData, read_training_data
 from nollclassify.word_classes import load_word_classes
 
 Progress = Callable[[str], None]
@@ -43,6 +43,7 @@ class Training:
         decision: the gate's, None where nothing was registered.
         run_id, number: MLflow's run and registered version, None where they were not made.
         rejected: rows of the training files that were refused; also written beside each file.
+        corrected: what came from the ledger of corrections.
     """
 
     directory: Path
@@ -52,6 +53,7 @@ class Training:
     run_id: str | None
     number: str | None
     rejected: pd.DataFrame
+    corrected: Corrected
 
 
 def train(
@@ -63,8 +65,9 @@ def train(
     settings: Settings | None = None,
     candidates: Sequence[Candidate] = CANDIDATES,
     progress: Progress = lambda message: None,
+    corrections: bool = True,
 ) -> Training:
-    """Train on the starter corpus and on labelled case files, record the run, and let the gate judge the model.
+    """Train on the starter corpus, labelled case files and corrections, record the run, and let the gate judge it.
 
     Args:
         paths: labelled case files; may be none where `starter` is true.
@@ -75,6 +78,7 @@ def train(
         settings: by default those of the working directory.
         candidates: the ways of fitting to choose from.
         progress: called with a sentence at each step.
+        corrections: whether what people decided, the ledger of corrections, is part of the training texts.
 
     Raises:
         InputError: a file that cannot be used, or too few examples.
@@ -84,7 +88,7 @@ def train(
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
     classes = load_word_classes(Path(settings.word_classes) if settings.word_classes else None)
     check_place(Path(output))
-    data = read_training_data([Path(path) for path in paths], taxonomy, starter, settings)
+    data = read_training_data([Path(path) for path in paths], taxonomy, starter, settings, corrections)
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
     started = time.monotonic()
     classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
@@ -101,7 +105,7 @@ def train(
         progress("skriver körningen till MLflow")
         metrics = _metrics(scores, folds, data, held_out) | {"training_seconds": seconds}
         run_id, number, decision = _register(stored, data, scores, metrics, settings)
-    return Training(Path(output), stored, scores, decision, run_id, number, data.rejected)
+    return Training(Path(output), stored, scores, decision, run_id, number, data.rejected, data.corrected)
 
 
 # --- cross-validation --------------------------------------------------------------------------------------------
@@ -184,6 +188,7 @@ def _details(data: TrainingData, scores: Scores, classifier: ComplaintClassifier
             "authors": data.n_authors,
             "examples": counts,
             "digests": data.digests,
+            "corrections": vars(data.corrected),
             "seed": seed,
         },
         "candidate": classifier.candidate_.name,
@@ -219,5 +224,6 @@ def _register(
     classes = hashlib.sha256(repr(stored.model.word_classes).encode()).hexdigest()[:16]
     reports = {"evaluation.json": scores.to_dict(), "training.json": stored.manifest["training"]}
     made_with = params(stored, settings.own_text_weight, classes)
+    made_with |= {"corrections": data.corrected.n, "data.corrections": data.corrected.digest[:16]}
     run_id, number = tracking.record(stored, made_with, metrics, reports, page(stored, scores, datetime.now()))
     return run_id, number, judge_training(tracking, number, stored, data.texts)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nollclassify.evaluation import Scores
     from nollclassify.gate import Decision
     from nollclassify.training import Training
+    from nollclassify.training_data import Corrected
 
 
 @app.command(epilog="Exempel: nollclassify train rattade-2020-03.xlsx --output models/mars")
@@ -24,10 +25,13 @@ def train(
     output: Annotated[Path, typer.Option(metavar="MAPP", help="Var modellen läggs.")] = Path("models/challenger"),
     no_starter: Annotated[bool, typer.Option("--no-starter", help="Utan de texter som följer med.")] = False,
     register: Annotated[bool, typer.Option(help="Skriv till MLflow och fråga grinden.")] = True,
+    no_corrections: Annotated[
+        bool, typer.Option("--no-corrections", help="Utan de beslut som `learn` har läst in.")
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Frö för delningen i delar.")] = 0,
     taxonomy: Taxonomy = "",
 ) -> None:
-    """Träna en modell på startkorpusen och på egna märkta filer; den som klarar grinden blir gällande modell."""
+    """Träna en modell på startkorpus, märkta filer och rättelser; den som klarar grinden blir gällande modell."""
     with steps() as progress:
         progress("läser in bibliotek och texter")
         from nollclassify.training import train as run
@@ -40,6 +44,7 @@ def train(
             seed=seed,
             settings=settings_for(taxonomy),
             progress=progress,
+            corrections=not no_corrections,
         )
     print_training(result)
 
@@ -50,6 +55,7 @@ def print_training(result: Training) -> None:
     from nollclassify.behaviours import by_kind
 
     _print_behaviours(by_kind(result.stored.held_out.behaviours))
+    _print_corrected(result.corrected)
     if len(result.rejected):
         print(f"{len(result.rejected)} rader kunde inte användas; se filerna NAMN.rejected-in-training bredvid.")
     if result.decision is None:
@@ -58,6 +64,17 @@ def print_training(result: Training) -> None:
         print(f"Version {result.number} är nu gällande modell (champion): {result.decision.reason}.")
     else:
         print(f"Version {result.number} blev inte gällande modell: {result.decision.reason}.")
+
+
+def _print_corrected(corrected: Corrected) -> None:
+    if corrected.n:
+        print(f"{corrected.n} rättade texter är med; {corrected.replaced} av dem ersätter en tidigare märkning.")
+    if corrected.overruled:
+        print(f"{corrected.overruled} beslut gäller en text som senare bedömdes annorlunda; det senaste gäller.")
+    if corrected.disputed:
+        print(f"{corrected.disputed} ärenden är inte med, för granskarna är oense; se `nollclassify agreement`.")
+    for cause, count in corrected.unknown.items():
+        print(f"{count} rättelser är inte med, för taxonomin har inte orsaken {cause}.")
 
 
 def print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
