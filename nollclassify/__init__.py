@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nollclassify.auditing import audit
     from nollclassify.demo import demo
     from nollclassify.labelling import label
+    from nollclassify.learning import learn
     from nollclassify.promotion import differences, promote, rollback
     from nollclassify.relabelling import relabel
     from nollclassify.reporting import report
@@ -28,6 +29,7 @@ __all__ = [
     "differences",
     "evaluate",
     "label",
+    "learn",
     "promote",
     "relabel",
     "report",
@@ -43,6 +45,7 @@ _HOMES = {
     "differences": ("nollclassify.promotion", "differences"),
     "evaluate": ("nollclassify.scoring", "evaluate"),
     "label": ("nollclassify.labelling", "label"),
+    "learn": ("nollclassify.learning", "learn"),
     "promote": ("nollclassify.promotion", "promote"),
     "relabel": ("nollclassify.relabelling", "relabel"),
     "report": ("nollclassify.reporting", "report"),

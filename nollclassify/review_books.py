@@ -102,10 +102,12 @@ class Answers:
             filled in), `reason`, `chosen` (`useful`, `audit`, or empty where it is not known), `probability` (not a
             number where it is not known), `model_version`, `taxonomy_version`, `line` (row in the sheet).
         problems: answered rows that belong to no one case or are not clear: `line`, `column`, `reason` (Swedish).
+        n_asked: how many cases the book asked about, also where their rows are gone.
     """
 
     rows: pd.DataFrame
     problems: pd.DataFrame
+    n_asked: int
 
 
 def case_key(case_id: str, masked_text: str) -> str:
@@ -206,6 +208,7 @@ def read_book(path: str | Path, taxonomy: Taxonomy) -> Answers:
     return Answers(
         pd.DataFrame(rows, columns=list(ANSWERS)),
         pd.DataFrame(sorted(problems), columns=["line", "column", "reason"]),
+        frame.n_asked if frame else sum(len(sheet.lines) for sheet in sheets),
     )
 
 
@@ -258,6 +261,10 @@ class _Frame:
             for cells in zip(*(column(table, name) for name in _FRAME), strict=True):
                 self._add(dict(zip(_FRAME.values(), cells, strict=True)))
         self._ids = CaseIds(self._keys_of)
+
+    @property
+    def n_asked(self) -> int:
+        return len(self._asked)
 
     def _add(self, case: dict[str, Any]) -> None:
         key, text = folded(case["key"]), str(case["text"])

@@ -81,6 +81,11 @@ class Taxonomy:
         """The cause with this id, of today or retired; KeyError where there is none."""
         return {cause.id: cause for cause in (*self.causes, *self.retired)}[cause_id]
 
+    def names_sv(self, causes: str) -> str:
+        """Causes written as ids joined by `;`, as people read them; an id that is not known stays as it is."""
+        names = {cause.id: cause.name_sv for cause in self.causes} | {"": OTHER_NAME_SV, OTHER: OTHER_NAME_SV}
+        return ", ".join(names.get(cause, cause) for cause in causes.split(";"))
+
     @cached_property
     def _cause_spellings(self) -> dict[str, str]:
         return {_fold(name): code for name, code in _spellings((*self.retired, *self.causes), self.events)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from nollclassify.cli import labelling, models, months, relabelling, reviewing, showing
+from nollclassify.cli import labelling, learning, models, months, relabelling, reviewing, showing
 from nollclassify.cli.shared import app
 from nollclassify.errors import NollclassifyError
 
-__all__ = ["app", "labelling", "main", "models", "months", "relabelling", "reviewing", "showing"]
+__all__ = ["app", "labelling", "learning", "main", "models", "months", "relabelling", "reviewing", "showing"]
 
 
 def main() -> None:
