@@ -58,6 +58,13 @@ def _label_chunk(texts: Sequence[str], stored: StoredModel, settings: Settings) 
     )
 
 
+def many_unknown(reading: Reading) -> np.ndarray:
+    """Whether most of each text's words were not known in training, shape (n_texts,), bool."""
+    lengths = np.diff(reading.words.batch.first)
+    unknown: np.ndarray = (lengths >= _ENOUGH_WORDS) & (reading.unknown_share() > _TOO_UNKNOWN)
+    return unknown
+
+
 def _reasons(
     reading: Reading,
     probabilities: np.ndarray,
@@ -68,8 +75,7 @@ def _reasons(
 ) -> list[str]:
     """Why a person should look at each case; empty where the model is sure of the whole label set."""
     unsure = stored.model.confidence(probabilities) < settings.review_below
-    lengths = np.diff(reading.words.batch.first)
-    unknown = (lengths >= _ENOUGH_WORDS) & (reading.unknown_share() > _TOO_UNKNOWN)
+    unknown = many_unknown(reading)
     result: list[str] = unreadable.tolist()
     asked = unsure | unknown | reading.unlike | (decided.sum(axis=1) > 1)
     for i in np.flatnonzero(asked & (unreadable == "")).tolist():

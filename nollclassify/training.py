@@ -20,7 +20,9 @@ from nollclassify.classifier import CANDIDATES, Candidate, ComplaintClassifier, 
 from nollclassify.errors import InputError
 from nollclassify.evaluation import Scores, score, text_digest
 from nollclassify.gate import Decision, HeldOut
+from nollclassify.model import tokenise
 from nollclassify.model_store import StoredModel, check_place, save_model
+from nollclassify.reference import N_LOOKS, looks, make_reference
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.training_data import Corrected, TrainingData, read_training_data
@@ -92,12 +94,12 @@ def train(
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
     started = time.monotonic()
     classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
-    classifier, held_out, probabilities, folds = fit_and_cross_validate(
+    classifier, held_out, probabilities, folds, seen = fit_and_cross_validate(
         data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
     )
     scores = score(data.Y, probabilities, held_out.decided, taxonomy.cause_ids, data.group, data.primary, seed)
     held_out = replace(held_out, behaviours=behave(classifier.model_))
-    details = _details(data, scores, classifier, seed)
+    details = _details(data, scores, classifier, seed) | {"reference": _reference(data, held_out, seen)}
     stored = save_model(Path(output), classifier.model_, taxonomy, held_out, details)
     seconds = time.monotonic() - started
     run_id = number = decision = None
@@ -119,27 +121,28 @@ def fit_and_cross_validate(
     taxonomy: Taxonomy,
     classifier: ComplaintClassifier,
     progress: Progress = lambda message: None,
-) -> tuple[ComplaintClassifier, HeldOut, np.ndarray, np.ndarray]:
+) -> tuple[ComplaintClassifier, HeldOut, np.ndarray, np.ndarray, np.ndarray]:
     """Fit on all texts, and predict every text by a clone that saw nothing of its group, not even for thresholds.
 
     Returns:
-        The fitted classifier, the held-out predictions, their probabilities (n, k), and the fold of each text (n,).
+        The fitted classifier, the held-out predictions, their probabilities (n, k), the fold of each text (n,), and
+        what each text looks like to the model that predicted it (n, 4); see `reference.looks`.
     """
     folds = _checked_folds(Y, group, taxonomy, classifier.seed)
-    probabilities, decided = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int)
+    probabilities, decided, seen = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int), np.zeros((len(Y), N_LOOKS))
     # The final fit, with no fold held out, runs beside the others; first, for it is the longest job.
     each = [_NONE, *np.unique(folds).tolist()]
     jobs = [delayed(_fit_fold)(texts, Y, group, weight, folds, fold, clone(classifier)) for fold in each]
     done = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
-    for number, (fitted, test, p, d) in enumerate(done, 1):
+    for number, (fitted, test, p, d, look) in enumerate(done, 1):
         if fitted is not None:
             classifier = fitted
-        probabilities[test], decided[test] = p, d
+        probabilities[test], decided[test], seen[test] = p, d, look
         progress(f"träning och korsvalidering, del {number} av {len(jobs)}")
     digests = tuple(text_digest(text) for text in texts)
     kept = probabilities.astype(np.float32)
     held_out = HeldOut(digests, Y, decided, kept, np.asarray(group), taxonomy.cause_ids)
-    return classifier, held_out, probabilities, folds
+    return classifier, held_out, probabilities, folds, seen
 
 
 def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: int) -> np.ndarray:
@@ -166,14 +169,24 @@ def _fit_fold(
     folds: np.ndarray,
     fold: int,
     classifier: ComplaintClassifier,
-) -> tuple[ComplaintClassifier | None, list[int], np.ndarray, np.ndarray]:
-    """The classifier fitted where no fold is held out, else predictions of the fold that is."""
+) -> tuple[ComplaintClassifier | None, list[int], np.ndarray, np.ndarray, np.ndarray]:
+    """The classifier fitted where no fold is held out, else predictions of the fold that is, and its `looks`."""
     seen, unseen = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
     classifier.fit([texts[i] for i in seen], Y[seen], group[seen], weight[seen])
     if not unseen:
-        return classifier, [], np.zeros((0, Y.shape[1])), np.zeros((0, Y.shape[1]))
-    probabilities = classifier.predict_proba([texts[i] for i in unseen])
-    return None, unseen, probabilities, classifier.model_.decide(probabilities).astype(int)
+        nothing = np.zeros((0, Y.shape[1]))
+        return classifier, [], nothing, nothing, np.zeros((0, N_LOOKS))
+    reading = classifier.model_.read(tokenise([texts[i] for i in unseen]))
+    probabilities = classifier.model_.calibrated(reading.scores)
+    return None, unseen, probabilities, classifier.model_.decide(probabilities).astype(int), looks(reading)
+
+
+def _reference(data: TrainingData, held_out: HeldOut, seen: np.ndarray) -> dict[str, Any]:
+    """What the training texts looked like, figures only: what `drift` holds a month against."""
+    numbers = {cause: k for k, cause in enumerate(held_out.cause_ids)}
+    primary = np.array([numbers.get(cause, len(numbers)) for cause in data.primary])
+    probabilities, decided = held_out.probabilities, held_out.decided
+    return make_reference(seen, data.weight, probabilities, decided, primary, held_out.group).to_dict()
 
 
 # --- recording ---------------------------------------------------------------------------------------------------
