@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nollclassify.auditing import audit
     from nollclassify.demo import demo
+    from nollclassify.drift_page import drift
     from nollclassify.labelling import label
     from nollclassify.learning import learn
     from nollclassify.promotion import differences, promote, rollback
@@ -27,6 +28,7 @@ __all__ = [
     "causes",
     "demo",
     "differences",
+    "drift",
     "evaluate",
     "label",
     "learn",
@@ -43,6 +45,7 @@ _HOMES = {
     "causes": ("nollclassify.taxonomy", "load_taxonomy"),
     "demo": ("nollclassify.demo", "demo"),
     "differences": ("nollclassify.promotion", "differences"),
+    "drift": ("nollclassify.drift_page", "drift"),
     "evaluate": ("nollclassify.scoring", "evaluate"),
     "label": ("nollclassify.labelling", "label"),
     "learn": ("nollclassify.learning", "learn"),

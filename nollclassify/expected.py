@@ -71,7 +71,8 @@ def kept(promised: np.ndarray, happened: np.ndarray, group: np.ndarray) -> Kept:
 
 def as_kept(promised: np.ndarray, how: Kept) -> np.ndarray:
     """The promises as they are kept on the average, shape (n,)."""
-    return _shifted(promised, np.array([how.offset]))[0]
+    moved: np.ndarray = _shifted(promised, np.array([how.offset]))[0]
+    return moved
 
 
 def confidence(probabilities: np.ndarray, decided: np.ndarray) -> np.ndarray:

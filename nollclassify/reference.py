@@ -101,7 +101,7 @@ def read_reference(plain: Any) -> Reference | None:
         found = Reference(int(_number(plain["texts"])), lengths=lengths, labelled=labelled, others=others, **rest)
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
         return None
-    return found if texts > 0 and len(lengths) == len(LENGTHS_AT) else None
+    return found if found.texts > 0 and len(lengths) == len(LENGTHS_AT) else None
 
 
 def _numbers(plain: Any) -> dict[str, Any]:

@@ -18,7 +18,19 @@ from tests.conftest import BIN, run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = ("train", "label", "evaluate", "promote", "rollback", "audit", "report", "causes", "demo", "relabel")
+COMMANDS = (
+    "train",
+    "label",
+    "evaluate",
+    "promote",
+    "rollback",
+    "audit",
+    "report",
+    "causes",
+    "demo",
+    "relabel",
+    "drift",
+)
 
 
 def blocks(language: str) -> list[str]:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from nollclassify.cli import labelling, learning, models, months, relabelling, reviewing, showing
+from nollclassify.cli import drifting, labelling, learning, models, months, relabelling, reviewing, showing
 from nollclassify.cli.shared import app
 from nollclassify.errors import NollclassifyError
 
-__all__ = ["app", "labelling", "learning", "main", "models", "months", "relabelling", "reviewing", "showing"]
+__all__ = [
+    "app",
+    "drifting",
+    "labelling",
+    "learning",
+    "main",
+    "models",
+    "months",
+    "relabelling",
+    "reviewing",
+    "showing",
+]
 
 
 def main() -> None:
