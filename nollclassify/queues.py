@@ -1,0 +1,197 @@
+"""FLOW: training texts with suspected label errors, or cases like a description -> a workbook to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nollclassify.answer_sheets import new_book
+from nollclassify.cases import check_unique_ids, read_cases
+from nollclassify.errors import InputError
+from nollclassify.evaluation import text_digest
+from nollclassify.gate import HeldOut
+from nollclassify.model_store import StoredModel
+from nollclassify.review_books import write_book
+from nollclassify.reviewing import explained
+from nollclassify.sampling import USEFUL
+from nollclassify.settings import Settings, load_settings
+from nollclassify.similar import described, similar
+from nollclassify.suspects import suspects_of, why
+from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
+from nollclassify.text_labels import label_texts
+from nollclassify.training_data import read_starter
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What was written: how many cases, of how many that might have been, and the workbook to fill in."""
+
+    n: int
+    n_cases: int
+    output: Path
+
+
+def review_training(
+    *paths: str | Path,
+    model: StoredModel,
+    output: str | Path,
+    n: int = 60,
+    force: bool = False,
+    settings: Settings | None = None,
+) -> Queue:
+    """Write the training texts whose label is probably wrong, the surest first, to a workbook to fill in.
+
+    A text is looked up by its digest in the starter corpus and in `paths`; one that stands in neither, or whose label
+    has been changed since the model was trained, is left out.
+
+    Args:
+        paths: labelled files that the model was trained on, beside the starter corpus.
+        model: whose held-out predictions are asked.
+        output: the workbook, .xlsx.
+        n: at most so many cases.
+        force: replace a workbook that is already there.
+        settings: by default those of the working directory.
+
+    Raises:
+        InputError: a file that cannot be used, n below 1, an output that exists, or nothing to suspect.
+    """
+    settings, taxonomy = _begun(output, n, force, settings)
+    known = _training_cases(paths, taxonomy)
+    found = suspects_of(model.held_out)
+    here = found[found["digest"].isin(known.index)].reset_index(drop=True)
+    cases = known.loc[here["digest"]].reset_index(drop=True)
+    unchanged = cases["causes"].map(_as_set) == here["given"].map(_as_set)
+    cases, here = (part[unchanged].head(n).reset_index(drop=True) for part in (cases, here))
+    if cases.empty:
+        raise InputError(
+            "inga misstänkta etiketter bland träningstexterna; ange de märkta filer som modellen tränades på."
+        )
+    reasons = [why(row, taxonomy) for row in here.to_dict("records")]
+    labels = _as_held_out(label_texts(cases["text"].tolist(), model, settings), here, model.held_out)
+    target = _write(output, cases, labels, reasons, model, taxonomy, force)
+    return Queue(len(cases), int(unchanged.sum()), target)
+
+
+def review_similar(
+    *paths: str | Path,
+    like: Sequence[str],
+    model: StoredModel,
+    output: str | Path,
+    n: int = 30,
+    force: bool = False,
+    settings: Settings | None = None,
+) -> Queue:
+    """Write the n cases most like what is looked for, the most similar first, to a workbook to fill in.
+
+    Args:
+        paths: case files, labelled or not.
+        like: what is looked for: the name of a cause (its definition and examples are), the path of a case file (each
+            of its texts is an example), or any other text.
+        model: whose words are compared, and whose labels are proposed.
+        output, n, force, settings: as for `review_training`.
+
+    Raises:
+        InputError: a file that cannot be used, n below 1, an output that exists, or nothing that can be looked for.
+    """
+    settings, taxonomy = _begun(output, n, force, settings)
+    read = [read_cases(Path(path), taxonomy) for path in paths]
+    if not read:
+        raise InputError("ingen ärendefil är angiven; ange filer att söka i.")
+    check_unique_ids(read)
+    fields = pd.concat([cases.fields for cases in read], ignore_index=True)
+    query, examples, unlike = _looked_for(like, taxonomy)
+    try:
+        found = similar(fields["text"].tolist(), model.model, query, examples, unlike, n)
+    except ValueError:
+        raise InputError(
+            "--like: modellen känner inget av orden; skriv fler ord eller ange en fil med exempel."
+        ) from None
+    cases = fields.iloc[found["position"]].reset_index(drop=True)
+    reasons = [f"liknar det som söks ({100 * max(likeness, 0):.0f} %)" for likeness in found["similarity"]]
+    labels = label_texts(cases["text"].tolist(), model, settings)
+    target = _write(output, cases, labels, reasons, model, taxonomy, force)
+    return Queue(len(cases), len(fields), target)
+
+
+def _begun(output: str | Path, n: int, force: bool, settings: Settings | None) -> tuple[Settings, Taxonomy]:
+    settings = settings or load_settings()
+    if n < 1:
+        raise InputError(f"--n {n}: ange minst 1 klagomål att granska.")
+    new_book(output, force)
+    return settings, load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
+
+
+def _training_cases(paths: Sequence[str | Path], taxonomy: Taxonomy) -> pd.DataFrame:
+    """The cases of the starter corpus and of labelled files by the digests of their texts; the last of equals."""
+    own = [read_cases(Path(path), taxonomy, labelled=True) for path in paths]
+    every = [read_starter(taxonomy), *own]
+    check_unique_ids(every)
+    fields = pd.concat([cases.fields for cases in every], ignore_index=True)
+    fields.index = pd.Index([text_digest(text) for text in fields["text"]])
+    return fields[~fields.index.duplicated(keep="last")]
+
+
+def _as_set(causes: str) -> frozenset[str]:
+    return frozenset(filter(None, causes.split(";")))
+
+
+def _looked_for(like: Sequence[str], taxonomy: Taxonomy) -> tuple[list[str], list[str], list[str]]:
+    """Texts that describe what is looked for, examples of it, and texts that only look like it."""
+    query: list[str] = []
+    examples: list[str] = []
+    unlike: list[str] = []
+    for item in like:
+        cause = taxonomy.find_cause(item)
+        if cause and cause != OTHER:
+            meant, not_meant = described(taxonomy.cause(cause))
+            query += meant
+            unlike += not_meant
+        elif len(item) < 255 and Path(item).is_file():
+            examples += read_cases(Path(item), taxonomy).fields["text"].tolist()
+        else:
+            query.append(item)
+    return query, examples, unlike
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+
+
+def _write(
+    output: str | Path,
+    cases: pd.DataFrame,
+    labels: pd.DataFrame,
+    reasons: Sequence[str],
+    model: StoredModel,
+    taxonomy: Taxonomy,
+    force: bool,
+) -> Path:
+    """A book of all these cases, in this order, with what `labels` (as from `label_texts`) proposes for them."""
+    columns = [f"p_{cause}" for cause in model.model.cause_ids]
+    written = {name: labels[name].map("{:.4f}".format) for name in columns}
+    labels = labels.assign(**written, primary=labels["primary_cause"].where(labels["primary_cause"] != "", OTHER))
+    fields = cases[["case_id", "received", "channel", "product", "text"]]
+    # The model's causes, for the taxonomy may have one that the model has yet to learn.
+    asked = explained(pd.concat([fields, labels], axis=1), model.taxonomy)
+    asked = asked.assign(month=asked["received"].str.slice(0, 7), reason=reasons)
+    frame = pd.DataFrame(
+        {
+            "stratum": asked["primary"],
+            "drawn": True,
+            "probability": 1.0,
+            "chosen": USEFUL,
+            "rank": np.arange(1, len(asked) + 1),
+        }
+    )
+    return write_book(output, asked, frame, taxonomy, force)
+
+
+def _as_held_out(labels: pd.DataFrame, suspected: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:
+    """The labels with what was said of the texts before they were learned, wrong label and all."""
+    seen = held_out.probabilities[suspected["position"].to_numpy()]
+    before = {f"p_{cause}": seen[:, k] for k, cause in enumerate(held_out.cause_ids)}
+    suggested = suspected["suggested"]
+    return labels.assign(**before, causes=suggested, primary_cause=suggested.str.split(";").str[0])
