@@ -1,0 +1,93 @@
+"""Cold start: learning a cause that the starter corpus was not labelled for, from its definition and few examples.
+
+What the starter corpus has of such a cause stands there as something else and would be learned as a counter-example.
+So its texts that a first fit finds most like the new cause are left out: they are unlabelled, not negative (positive
+and unlabelled learning, Elkan and Noto 2008; the two steps of Liu et al. 2003). And what the taxonomy says of the cause
+is learned beside the examples. Measured by tests/benchmarks/cold_start.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nollclassify.classifier import CANDIDATES, fit_linear
+from nollclassify.features import Lexicon, features
+from nollclassify.model import tokenise
+from nollclassify.similar import described
+from nollclassify.taxonomy import Taxonomy
+from nollclassify.vocabulary import learn_vocabulary
+
+# So large a share of the starter corpus is left out for each new cause.
+LEFT_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Texts to learn from in every fit, never to be judged by: n texts, labels (n, k), weights (n,)."""
+
+    texts: tuple[str, ...]
+    Y: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def nothing(cls, n_causes: int) -> Taught:
+        """No texts."""
+        return cls((), np.zeros((0, n_causes), dtype=int), np.zeros(0))
+
+
+def new_causes(Y: np.ndarray, is_starter: np.ndarray) -> list[int]:
+    """The columns of the causes that no text of the starter corpus has; none where there is no starter corpus.
+
+    Args:
+        Y: shape (n, k), 0 or 1.
+        is_starter: shape (n,), bool.
+    """
+    return np.flatnonzero(~Y[is_starter].any(axis=0)).tolist() if is_starter.any() else []
+
+
+def taught_by(taxonomy: Taxonomy, new: Sequence[int], weight: float) -> Taught:
+    """What a taxonomy says of new causes, as texts: of each what belongs to it and what does not."""
+    parts = [Taught.nothing(len(taxonomy.causes))]
+    for k in new:
+        meant, not_meant = described(taxonomy.causes[k])
+        Y = np.zeros((len(meant) + len(not_meant), len(taxonomy.causes)), dtype=int)
+        Y[: len(meant), k] = 1
+        parts.append(Taught((*meant, *not_meant), Y, np.full(len(Y), weight)))
+    texts = tuple(text for part in parts for text in part.texts)
+    return Taught(texts, np.concatenate([p.Y for p in parts]), np.concatenate([p.weight for p in parts]))
+
+
+def certain(
+    texts: Sequence[str],
+    Y: np.ndarray,
+    weight: np.ndarray,
+    is_starter: np.ndarray,
+    new: Sequence[int],
+    taught: Taught,
+) -> np.ndarray:
+    """Which texts to learn from, shape (n,), bool: all but the starter corpus's most like each of the new causes.
+
+    Args:
+        texts: n texts.
+        Y: shape (n, k), 0 or 1.
+        weight: shape (n,), positive.
+        is_starter: shape (n,), bool.
+        new: columns of `Y`, as from `new_causes`.
+        taught: as from `taught_by`.
+    """
+    kept = np.ones(len(texts), dtype=bool)
+    if not new:
+        return kept
+    candidate, n = CANDIDATES[0], len(texts)
+    words = tokenise([*texts, *taught.texts])
+    matrix = features(words, Lexicon(learn_vocabulary(words, gram_sizes=candidate.gram_sizes)))
+    given, weights = np.concatenate([Y, taught.Y])[:, new], np.concatenate([weight, taught.weight])
+    coefficients, _ = fit_linear(matrix, given, weights, candidate.C)
+    starter = np.flatnonzero(is_starter)
+    scores = matrix[:n][starter] @ coefficients.T
+    for column in scores.T:
+        kept[starter[np.argsort(-column, kind="stable")[: round(LEFT_OUT * len(starter))]]] = False
+    return kept
