@@ -136,6 +136,16 @@ def _print_wide(sheet: Any) -> None:
     sheet.set_footer("&C&A, sida &P av &N")
 
 
+def filled_in(case_ids: Sequence[str], taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The columns of `CAUSES`, blank but for cases whose causes (ids, primary first, none for other) are known."""
+    rows = []
+    for case_id in case_ids:
+        names = [taxonomy.cause(cause).name_sv for cause in answers.get(case_id, ()) if cause != OTHER]
+        known = names or [OTHER_NAME_SV] * (case_id in answers)
+        rows.append([*known, "", "", ""][: len(CAUSES)])
+    return pd.DataFrame(rows, columns=list(CAUSES))
+
+
 # --- reading -----------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from nollclassify.answer_sheets import (
     CaseIds,
     UnclearAnswerError,
     column,
+    filled_in,
     folded,
     given_causes,
     headings,
@@ -38,7 +39,7 @@ from nollclassify.ledger import NO_MONTH, Ledger, load_definition, make_ledger
 from nollclassify.model import prepare
 from nollclassify.sampling import sample
 from nollclassify.settings import Settings, load_settings
-from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
+from nollclassify.taxonomy import Taxonomy, load_taxonomy
 
 # A product with so many audited cases is corrected by its own; the others share theirs.
 ENOUGH_AUDITED = 20
@@ -167,12 +168,8 @@ def _write(
 
 def _asked(cases: pd.DataFrame, taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     shown = cases[["case_id", "received", "channel", "product"]].assign(text=[short(prepare(t)) for t in cases["text"]])
-    given = pd.DataFrame("", index=cases.index, columns=list(_ASKED[5:]))
-    for row, case_id in zip(cases.index, cases["case_id"], strict=True):
-        if case_id in answers:
-            names = [taxonomy.cause(c).name_sv for c in answers[case_id] if c != OTHER] or [OTHER_NAME_SV]
-            given.loc[row] = [*names[:3], "", "", ""][:4]
-    return pd.concat([shown.set_axis(list(_ASKED[:5]), axis=1), given], axis=1)
+    given = filled_in(list(cases["case_id"]), taxonomy, answers).set_axis(cases.index)
+    return pd.concat([shown.set_axis(list(_ASKED[:5]), axis=1), given.assign(**{COMMENT: ""})], axis=1)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from nollclassify.answer_sheets import (
     CaseIds,
     UnclearAnswerError,
     column,
+    filled_in,
     folded,
     given_causes,
     headings,
@@ -129,7 +130,12 @@ def _plain(text: str) -> str:
 
 
 def write_book(
-    path: str | Path, cases: pd.DataFrame, frame: pd.DataFrame, taxonomy: Taxonomy, force: bool = False
+    path: str | Path,
+    cases: pd.DataFrame,
+    frame: pd.DataFrame,
+    taxonomy: Taxonomy,
+    force: bool = False,
+    answers: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Write a book of questions, the most useful first, and the frame of all cases on a hidden sheet; returns its path.
 
@@ -142,6 +148,7 @@ def write_book(
         frame: of the same cases in the same order `stratum`, `drawn`, `probability`, `chosen` and `rank`, as from
             `sampling.sample`.
         force: replace a book that is already there.
+        answers: case id -> causes that are known already, primary first (none for other); they are filled in.
 
     Raises:
         InputError: an ending other than .xlsx, a book that exists, or more cases than a sheet holds.
@@ -154,7 +161,8 @@ def write_book(
     known = known.assign(text=masked, key=[case_key(*pair) for pair in zip(cases["case_id"], masked, strict=True)])
     drawn = known["drawn"].astype(bool)
     asked = known[drawn].sort_values("rank", kind="stable")[list(_SHOWN.values())].set_axis(list(_SHOWN), axis=1)
-    asked[[*CAUSES, COMMENT, REVIEWER]] = ""
+    asked[list(CAUSES)] = filled_in(list(asked["ärende"]), taxonomy, answers or {}).to_numpy()
+    asked[[COMMENT, REVIEWER]] = ""
     known[["text", "reason"]] = known[["text", "reason"]].where(drawn, "")
     with replacing(target) as temporary, new_workbook(temporary) as workbook:
         n_causes = len(taxonomy.causes)

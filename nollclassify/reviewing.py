@@ -59,6 +59,7 @@ def review(
     month: str | None = None,
     seed: int = 0,
     force: bool = False,
+    answers: Mapping[str, Sequence[str]] | None = None,
     settings: Settings | None = None,
 ) -> Review:
     """Choose the cases that deserve a person's eyes and write them, with the reasons, to a workbook to fill in.
@@ -74,6 +75,7 @@ def review(
         month: YYYY-MM, by default all of the files.
         seed: of what is drawn by chance.
         force: replace a workbook that is already there.
+        answers: case id -> causes that are known already, primary first (none for other); they are filled in.
         settings: by default those of the working directory.
 
     Raises:
@@ -91,7 +93,7 @@ def review(
     cases = explained(cases, taxonomy)
     frame = sample(cases, n, seed, cases["worth"])
     cases["reason"] = cases["reason"].where(frame["chosen"] == USEFUL, BY_CHANCE)
-    target = write_book(output, cases, frame, taxonomy, force)
+    target = write_book(output, cases, frame, taxonomy, force, answers)
     n_useful = int((frame["chosen"] == USEFUL).sum())
     return Review(n_useful + int((frame["chosen"] == AUDIT).sum()), n_useful, len(cases), n_rejected, target)
 
