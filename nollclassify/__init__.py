@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nollclassify.auditing import audit
     from nollclassify.demo import demo
+    from nollclassify.double_coding import agreement
     from nollclassify.drift_page import drift
     from nollclassify.labelling import label
     from nollclassify.learning import learn
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nollclassify.training import train
 
 __all__ = [
+    "agreement",
     "audit",
     "causes",
     "demo",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "agreement": ("nollclassify.double_coding", "agreement"),
     "audit": ("nollclassify.auditing", "audit"),
     "causes": ("nollclassify.taxonomy", "load_taxonomy"),
     "demo": ("nollclassify.demo", "demo"),

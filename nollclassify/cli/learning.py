@@ -1,7 +1,8 @@
-"""Commands on what people decided: learn."""
+"""Commands on what people decided: learn, agreement."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from nollclassify.cli.shared import EXIT_REJECTED, Taxonomy, app, settings_for, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nollclassify.double_coding import Agreement
     from nollclassify.learning import Learned
 
 # More lines than this on the screen are read by nobody.
@@ -92,3 +94,56 @@ def _print_conflicts(conflicts: pd.DataFrame, names_sv: Callable[[str], str]) ->
 def _print_rest(n: int) -> None:
     if n > _SHOWN:
         print(f"  … och {n - _SHOWN} till")
+
+
+@app.command(epilog="Exempel: nollclassify agreement -o samsyn.xlsx")
+def agreement(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FIL", help="Excelbok med tabellerna, och ärendena bakom dem."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Ersätt en bok som redan finns.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Frö för intervallen.")] = 0,
+    taxonomy: Taxonomy = "",
+) -> None:
+    """Visa hur eniga granskarna är, orsak för orsak, och vilka orsaker som förväxlas: underlag för kodboken."""
+    with steps() as progress:
+        progress("jämför granskarnas svar")
+        from nollclassify.double_coding import agreement as run
+
+        result = run(output, force=force, seed=seed, settings=settings_for(taxonomy))
+    print(f"{result.n} ärenden har fått svar av minst två, av {result.n_people} granskare i allt.")
+    _print_figures(result)
+    _print_pairs(result)
+    if result.output:
+        print(f"Ärendena bakom varje par: {result.output}")
+
+
+def _print_figures(result: Agreement) -> None:
+    from nollclassify.double_coding import ENOUGH
+
+    if result.figures.empty:
+        print(f"För få för en siffra: minst {ENOUGH} behövs. Låt två personer fylla i var sin kopia av samma bok.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    title = "Lika svar (andel) och Krippendorffs alfa (1 = alltid eniga, 0 = som slumpen), 95 % intervall"
+    table = Table(title=title, title_justify="left")
+    for name in ("", "Valt i", "Lika svar", "Alfa"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in result.figures.to_dict("records"):
+        agreed = f"{row['agreement']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+        alpha = f"{row['alpha']:.2f} ({row['alpha_low']:.2f}–{row['alpha_high']:.2f})"
+        table.add_row(row["what"], str(row["n_chosen"]), agreed, alpha if row["alpha"] == row["alpha"] else "–")
+    Console(width=None if sys.stdout.isatty() else 110, highlight=False).print(table)
+    print("Alla såg modellens förslag när de svarade; utan det hade de varit mindre eniga.")
+
+
+def _print_pairs(result: Agreement) -> None:
+    if not len(result.pairs):
+        return
+    print("Det som förväxlas, antal ärenden:")
+    for row in result.pairs.head(_SHOWN).to_dict("records"):
+        print(f"  {row['n']:>4}  {row['one']} {row['how']} {row['other']}")
+    _print_rest(len(result.pairs))
