@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from nollclassify import cli
 from nollclassify.atomic import write_text
 from nollclassify.auditing import Drawn, audit
 from nollclassify.case_writing import write_table
+from nollclassify.corrections import Corrections
 from nollclassify.errors import InputError, ModelError, NollclassifyError
 from nollclassify.model_store import StoredModel, load_model, save_model
 from nollclassify.promotion import promote, settle_champion
@@ -25,6 +27,7 @@ from nollclassify.settings import Settings
 from nollclassify.tracking import CHAMPION, Tracking
 from tests.audits import labelled
 from tests.conftest import SMALL, Workplace
+from tests.decisions import decide, decision
 
 resource = pytest.importorskip("resource", reason="sizes of files can be limited on POSIX only")
 
@@ -166,6 +169,21 @@ def test_an_audit_is_the_old_one_wherever_the_disk_is_full(drawn: Drawn) -> None
         assert is_one_sentence(caught.value, path)
         assert path.read_bytes() == old
         assert sorted(p.name for p in path.parent.iterdir()) == sorted(["mars.csv", path.name])
+
+
+def test_the_ledger_is_the_old_one_wherever_the_disk_is_full(tmp_path: Path) -> None:
+    ledger = Corrections(tmp_path / "corrections.sqlite")
+    decide(ledger, *(decision(str(n), text="gammal " * 200) for n in range(20)))
+    old, size = ledger.history(), ledger.path.stat().st_size
+    new = [decision(str(n), "wait_time", text="ny " * 20_000, file="ny.xlsx") for n in range(100)]
+    for limit in (0, 600, size // 2, size, 3 * size, 60 * size):
+        with no_file_larger_than(limit), pytest.raises(InputError) as caught:
+            decide(ledger, *new)
+        sentence = str(caught.value).removeprefix(f"{ledger.path}: ")
+        assert re.fullmatch(r"filen går inte att [^\n]+full\)[^\n]*\.", sentence)
+        pd.testing.assert_frame_equal(ledger.history(), old)
+    decide(ledger, *new)
+    assert len(ledger.history()) == len(old) + len(new)
 
 
 @pytest.mark.parametrize("command", ["report", "audit"])
