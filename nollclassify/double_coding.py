@@ -60,7 +60,7 @@ def agreement(
     """How well people agree, by what each of them answered first about a case (since a decision was taken back).
 
     First, because who has talked a case over agrees about it, and that says nothing about the codebook. They answered
-    with the model's proposal before their eyes, so that they agree more than they would without.
+    with the model's proposal before their eyes, and probably agree more than they would without.
 
     The whole label sets are compared by MASI: two people who share the primary cause and differ in a second one are
     nearer than two who share nothing, which a nominal comparison would not see.

@@ -137,7 +137,7 @@ def _print_figures(result: Agreement) -> None:
         alpha = f"{row['alpha']:.2f} ({row['alpha_low']:.2f}–{row['alpha_high']:.2f})"
         table.add_row(row["what"], str(row["n_chosen"]), agreed, alpha if row["alpha"] == row["alpha"] else "–")
     Console(width=None if sys.stdout.isatty() else 110, highlight=False).print(table)
-    print("Alla såg modellens förslag när de svarade; utan det hade de varit mindre eniga.")
+    print("Alla såg modellens förslag när de svarade; utan det hade de troligen varit mindre eniga.")
 
 
 def _print_pairs(result: Agreement) -> None:
