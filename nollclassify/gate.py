@@ -158,7 +158,7 @@ def gate(
     called = {cause: (names or {}).get(cause, cause) for cause in challenger.cause_ids}
     known = champion.cause_ids if champion else ()
     new = tuple(_new_causes(scores, called, known))
-    if champion is None or not floor.passed:
+    if champion is None:
         return replace(floor, judgements=new)
     if lost := [(names or {}).get(cause, cause) for cause in champion.cause_ids if cause not in challenger.cause_ids]:
         reason = f"den nuvarande modellen känner {', '.join(lost)}, den nya gör det inte"
@@ -171,7 +171,8 @@ def gate(
         )
         return Decision(False, reason, {"texts": n}, new)
     judged = (*_compared(ours, theirs, rule, seed, called), *_behaviours(ours, theirs, rule, seed), *new)
-    failures = [j.sentence for j in judged if j.verdict in (WORSE, NOT_JUDGED) and j.sentence]
+    failures = [] if floor.passed else [floor.reason]
+    failures += [j.sentence for j in judged if j.verdict in (WORSE, NOT_JUDGED) and j.sentence]
     told = [j.sentence for j in judged if j.verdict == NEW]
     better = f"inte sämre än den nuvarande modellen på {n} gemensamma provtexter"
     return Decision(not failures, "; ".join((failures or [better]) + told), _figures(ours, theirs, judged), judged)
