@@ -90,11 +90,17 @@ def ends(reigns: Sequence[Reign]) -> dict[str, tuple[str, str]]:
 
 def as_table(reigns: Sequence[Reign], most: int = 10) -> str:
     """The last reigns as a table in Markdown, the present one first."""
-    rows = ["| champion | since (UTC) | until (UTC) | how |", "| --- | --- | --- | --- |"]
+    rows = [["champion", "since (UTC)", "until (UTC)", "how"]]
     until = [*(_minute(after.since) for after in reigns[1:]), "now"]
     for reign, end in list(zip(reigns, until, strict=False))[::-1][:most]:
-        rows.append(f"| version {reign.version} | {_minute(reign.since)} | {end} | {reign.how} |")
-    return "\n".join(rows)
+        rows.append([f"version {reign.version}", _minute(reign.since), end, reign.how])
+    return markdown_table(rows)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its headings first. MLflow sets cells without a gap: hard spaces keep them apart."""
+    lines = ["|" + "|".join(f" {cell}\u00a0\u00a0\u00a0 " for cell in row) + "|" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 def _minute(time: str) -> str:

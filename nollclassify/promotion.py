@@ -180,15 +180,15 @@ def settle_champion(tracking: Tracking) -> None:
 
 
 def _apply(tracking: Tracking, number: str, stored: StoredModel, decision: Decision, passed: bool, reason: str) -> None:
-    how = PROMOTED if decision.passed else FORCED
-    told = summary(stored, f"Gate: {'passed' if decision.passed else 'refused'}. {reason}.")
+    verdict = "passed" if decision.passed else "forced" if passed else "refused"
+    told = summary(stored, f"Gate: {verdict}. {reason}.")
     if not passed:
-        tracking.judge(number, decision, passed, reason, told)
+        tracking.judge(number, decision, verdict, reason, told)
         return
     directory = tracking.fetch(f"models:/{tracking.settings.registered_model}/{number}")
     with copying_model(directory, Path(tracking.settings.champion)):
-        tracking.judge(number, decision, passed, reason, told)
-        tracking.crown(number, how)
+        tracking.judge(number, decision, verdict, reason, told)
+        tracking.crown(number, PROMOTED if decision.passed else FORCED)
 
 
 # --- what the gate is asked --------------------------------------------------------------------------------------

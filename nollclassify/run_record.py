@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nollclassify.behaviours import by_kind
+from nollclassify.champions import markdown_table
 from nollclassify.estimation import Interval, wilson_limits
 from nollclassify.evaluation import Scores, calibration_bins
-from nollclassify.gate import HeldOut, macro_f1
+from nollclassify.gate import Decision, HeldOut, Judgement, macro_f1
 from nollclassify.model_store import StoredModel
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -29,8 +31,10 @@ _KINDS = {
     "short": "at most six words",
 }
 _BLUE, _GREY = "#0072B2", "#999999"
-# Inches of one small picture, and how many stand side by side.
-_SMALL, _ACROSS = 2.6, 4
+# Databases other than SQLite keep 5,000 characters of a description.
+_LONGEST = 4_900
+# Inches of one small picture.
+_SMALL = 2.6
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Page:
 
 def page(stored: StoredModel, scores: Scores, began: datetime) -> Page:
     """The page of a finished training; `scores` are those of its cross-validation."""
-    name = f"{began:%Y-%m-%d %H:%M} {stored.manifest['candidate']}, {scores.n:,} texts"
+    # MLflow's list of runs cuts names after some twenty characters.
+    name = f"{began:%Y-%m-%d} {scores.n:,} texts, {stored.manifest['candidate']}"
     return Page(name, note(stored, scores), summary(stored), pictures(stored.held_out, stored.taxonomy, scores))
 
 
@@ -73,7 +78,7 @@ def summary(stored: StoredModel, gate: str = "") -> str:
         f"Model {stored.version}: {len(held.digests):,} texts, {len(held.cause_ids)} causes "
         f"(taxonomy {stored.taxonomy.version}), macro-F1 {macro_f1(held):.3f} on unseen authors."
     )
-    return f"{told}\n\n{gate}" if gate else told
+    return f"{told}\n\n{gate}"[:_LONGEST] if gate else told
 
 
 def note(stored: StoredModel, scores: Scores) -> str:
@@ -84,22 +89,20 @@ def note(stored: StoredModel, scores: Scores) -> str:
         f"known authors, {training['groups']:,} groups that were kept together. Figures with 95 % intervals, on "
         "texts whose author and near-duplicates were not in the training part.",
         "",
-        "| cause | texts | F1 | precision | recall | calibration error |",
-        "| --- | ---: | --- | ---: | ---: | ---: |",
     ]
+    rows = [["cause", "texts", "F1", "precision", "recall", "calibration error"]]
     for row in scores.causes.to_dict("records"):
         f1 = _span(Interval(row["f1"], row["f1_low"], row["f1_high"]))
-        rest = " | ".join(_number(row[name], digits) for name, digits in _COLUMNS)
-        lines.append(f"| {stored.taxonomy.cause(row['cause']).name_en} | {row['n']:,} | {f1} | {rest} |")
+        rest = [_number(row[name], digits) for name, digits in _COLUMNS]
+        rows.append([stored.taxonomy.cause(row["cause"]).name_en, f"{row['n']:,}", f1, *rest])
     overall = {"macro-F1": scores.macro_f1, "micro-F1": scores.micro_f1, "all causes right": scores.exact_match}
-    lines += [f"| **{name}** | {scores.n:,} | {_span(interval)} | | | |" for name, interval in overall.items()]
-    suite = by_kind(stored.held_out.behaviours)
-    if len(suite):
-        lines += ["", "| behaviour suite | groups | passed |", "| --- | ---: | --- |"]
-    for row in suite.to_dict("records"):
-        share = _span(Interval(row["share"], row["low"], row["high"]))
-        lines.append(f"| {_KINDS[row['kind']]} | {row['n']} | {share} |")
-    return "\n".join(lines)
+    rows += [[f"**{name}**", f"{scores.n:,}", _span(interval), "", "", ""] for name, interval in overall.items()]
+    suite = [
+        [_KINDS[row["kind"]], str(row["n"]), _span(Interval(row["share"], row["low"], row["high"]))]
+        for row in by_kind(stored.held_out.behaviours).to_dict("records")
+    ]
+    second = [markdown_table([["behaviour suite", "groups", "passed"], *suite])] if suite else []
+    return "\n".join([*lines, markdown_table(rows), "", *second])
 
 
 _COLUMNS = (("precision", 2), ("recall", 2), ("calibration_error", 3))
@@ -111,6 +114,25 @@ def _span(interval: Interval) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def gate_page(decision: Decision, verdict: str, reason: str) -> str:
+    """What the gate judged, as a page of HTML: MLflow shows one, where it shows a CSV file without its heading."""
+    head = ("part", "", "n", "challenger", "champion", "better by (95 %)", "must reach", "reaches", "verdict")
+    rows = "".join(f"<tr class='{j.verdict}'>{_cells(j)}</tr>" for j in decision.judgements)
+    headings = "".join(f"<th>{name}</th>" for name in head)
+    return (
+        "<!doctype html><meta charset='utf-8'><title>The gate</title><style>body{font:14px sans-serif}"
+        "td,th{padding:3px 12px 3px 0;text-align:left}.worse td,.not td{color:#a40000}</style>"
+        f"<p><b>{escape(verdict)}</b>: {escape(reason)}</p><table><tr>{headings}</tr>{rows}</table>"
+    )
+
+
+def _cells(j: Judgement) -> str:
+    span = _span(Interval(j.difference, j.low, j.high)) if np.isfinite(j.difference) else "–"
+    figures = [str(j.n), _number(j.challenger, 3), _number(j.champion, 3), span]
+    texts = [j.part, j.name, *figures, _number(-j.margin, 2), _number(j.bound, 3), j.verdict]
+    return "".join(f"<td>{escape(text)}</td>" for text in texts)
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
@@ -150,17 +172,18 @@ def _f1(scores: Scores, names: list[str]) -> Figure:
 
 
 def _calibration(held: HeldOut, names: list[str], scores: Scores) -> Figure:
-    across = min(_ACROSS, len(names))
+    across = min(3 if len(names) <= 6 else 4, len(names))
     down = -(-len(names) // across)
     figure = _figure(0.6 + _SMALL * across, 0.9 + (_SMALL + 0.35) * down)
-    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    grid = figure.subplots(down, across, squeeze=False).ravel()
     for k, (axes, name) in enumerate(zip(grid, names, strict=False)):
         axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
         said, seen, low, high = _bins(held.truth[:, k], held.probabilities[:, k].astype(float))
         axes.vlines(said, low, high, color=_BLUE, alpha=0.5)
         axes.plot(said, seen, "o-", color=_BLUE, markersize=3.5, linewidth=1)
         axes.set_title(f"{name}\ncalibration error {scores.causes['calibration_error'][k]:.3f}", fontsize=9)
-        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        ends, ticks = (-0.03, 1.03), (0, 0.5, 1)
+        axes.set(xlim=ends, ylim=ends, xticks=ticks, yticks=ticks, aspect="equal")
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[len(names) :]:
         axes.remove()

@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,20 +29,24 @@ from nollclassify.errors import TrackingError
 from nollclassify.gate import Decision
 from nollclassify.model_store import MANIFEST, StoredModel, load_model, write_model
 from nollclassify.processes import is_gone, mark
-from nollclassify.run_record import Page
+from nollclassify.run_record import Page, gate_page
 from nollclassify.settings import Settings
+from nollclassify.store_addresses import ARTEFACTS, database_of, follow
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.tracking import MlflowClient
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DATABASE, ARTEFACTS = "mlflow.db", "mlartifacts"
+DATABASE = "mlflow.db"
 # Tells which process a run belongs to.
 PROCESS = "process"
 # The registered model's tag that tells who was champion when.
 REIGNS = "champions"
 _NOTE = "mlflow.note.content"
+# Else MLflow shows the experiment as one of chats and prompts, and each run as made by `__main__.py`.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+_SOURCE = {"mlflow.source.name": "nollclassify train"}
 _ABOUT_EXPERIMENT = (
     "Trainings of nollclassify. Figures are of cross-validation on authors (and near-duplicates) that were not in the "
     "training part. Each run keeps pictures, its evaluation and the gate's judgements as artefacts; no text of a "
@@ -53,13 +57,6 @@ _ABOUT_MODEL = (
     "`nollclassify label` uses, `challenger` the newest training. `nollclassify promote VERSION` asks the gate, and "
     "`nollclassify rollback` makes the champion before the present one champion again."
 )
-# Where MLflow writes down where artefacts lie, always from the root of the disk.
-_ADDRESSES = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-}
 _SERVED_LIBRARIES = ("nollclassify", "mlflow", "numpy", "scipy", "pandas", "ftfy", "phonenumbers", "personnummer")
 
 
@@ -106,7 +103,7 @@ class Tracking:
         self.uri = _address("MLFLOW_TRACKING_URI", f"sqlite:///{Path(DATABASE).absolute()}")
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(_address("MLFLOW_REGISTRY_URI", self.uri))
-        self._database = _database(self.uri)
+        self._database = database_of(self.uri)
         # MLflow takes it for the sign that it stands for in an address, tries for a minute, and loses its way.
         if self._database and (sign := _ESCAPED.search(str(self._database))):
             raise TrackingError(
@@ -119,7 +116,7 @@ class Tracking:
             # Two first starts at once on a store that does not exist yet: one of them dies. So one after the other.
             with self._lock:
                 if self._database:
-                    _follow(self._database)
+                    follow(self._database)
                 self._client = mlflow.MlflowClient()
                 self._experiment = self._find_or_create()
             self._end_dead_runs()
@@ -145,7 +142,7 @@ class Tracking:
             artefacts = self._database.parent / ARTEFACTS
             artefacts.mkdir(exist_ok=True)
             location = artefacts.as_uri()
-        name, tags = self.settings.experiment, {_NOTE: _ABOUT_EXPERIMENT}
+        name, tags = self.settings.experiment, {_NOTE: _ABOUT_EXPERIMENT, **_KIND}
         return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
 
     def _end_dead_runs(self) -> None:
@@ -176,7 +173,7 @@ class Tracking:
         import mlflow
 
         page = page or Page(f"train-{stored.version}", "", "", {})
-        tags = {PROCESS: mark(), "model_version": stored.version, _NOTE: page.note}
+        tags = {PROCESS: mark(), "model_version": stored.version, _NOTE: page.note, **_SOURCE}
         with (
             _clear_errors(self.uri),
             # A directory of its own, for another training may replace the directory that this one has just written.
@@ -256,24 +253,43 @@ class Tracking:
             folder = Path(mlflow.artifacts.download_artifacts(model_uri))
         return next(folder.glob(f"artifacts/*/{MANIFEST}"), folder / MANIFEST).parent
 
-    def judge(self, number: str, decision: Decision, passed: bool, reason: str, summary: str = "") -> None:
-        """Write the gate's decision to a version, as tags and as what its page says, and to the run that made it."""
+    def judge(self, number: str, decision: Decision, verdict: str, reason: str, summary: str) -> None:
+        """Write the gate's decision to a version, as tags and as what its page says, and to the run that made it.
+
+        Args:
+            number: the version's.
+            decision: the gate's.
+            verdict: `passed`, `refused`, or `forced` where a person promoted it all the same.
+            reason: why.
+            summary: the version's description.
+        """
         name = self.settings.registered_model
         tags = {
-            "gate": "passed" if passed else "refused",
+            "gate": verdict,
             "gate_reason": reason,
             "gate_figures": json.dumps(decision.figures),
         }
         table = decision.table.astype(object).where(decision.table.notna(), None)
-        whole = {"passed": passed, "reason": reason, "figures": decision.figures, "table": table.to_dict("records")}
+        whole = {"gate": verdict, "reason": reason, "figures": decision.figures, "table": table.to_dict("records")}
         with _clear_errors(self.uri):
-            run_id = str(self._client.get_model_version(name, number).run_id)
-            self._client.log_dict(run_id, whole, "gate.json")
-            self._client.log_text(run_id, decision.table.round(4).to_csv(index=False), "gate.csv")
+            self._keep(number, {"gate.json": _json(whole), "gate.html": gate_page(decision, verdict, reason)})
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, number, key, value)
-            if summary:
-                self._client.update_model_version(name, number, summary)
+            self._client.update_model_version(name, number, summary)
+
+    def _keep(self, number: str, files: dict[str, str]) -> None:
+        """Put files among the artefacts of the run that made a version.
+
+        Not by the client: it remembers where a run's artefacts lie, also after the store was moved.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        run_id = self._client.get_model_version(self.settings.registered_model, number).run_id
+        repository = get_artifact_repository(self._client.get_run(str(run_id)).info.artifact_uri)
+        with tempfile.TemporaryDirectory(prefix="nollclassify-") as own:
+            for name, content in files.items():
+                (Path(own) / name).write_text(content, encoding="utf-8")
+            repository.log_artifacts(own)  # type: ignore[no-untyped-call]
 
     def reigns(self) -> tuple[Reign, ...]:
         """Who was champion from when till when, oldest first; made right where a process died in writing it down."""
@@ -318,6 +334,10 @@ class Tracking:
         return {str(v.version): v.tags.get("model_version", "") for v in found}
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def _now() -> str:
     return datetime.now(UTC).replace(microsecond=0).isoformat()
 
@@ -334,37 +354,6 @@ def _signature(cause_ids: tuple[str, ...]) -> ModelSignature:
     # `serving.py` itself insists on a column of texts: MLflow's own refusal would print them.
     text = ColSpec(AnyType(), "text", required=False)  # type: ignore[no-untyped-call]
     return ModelSignature(Schema([text]), Schema([*first, *probabilities, *middle, *last]))
-
-
-def _database(uri: str) -> Path | None:
-    """The file of an SQLite store, None of any other."""
-    scheme, _, rest = uri.partition(":///")
-    return Path(rest.partition("?")[0]).absolute() if scheme.startswith("sqlite") and rest else None
-
-
-def _follow(database: Path) -> None:
-    """Rewrite the addresses of artefacts in a store that was moved or copied together with its artefacts."""
-    here = database.parent / ARTEFACTS
-    if not database.is_file() or not here.is_dir():
-        return
-    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables.issuperset(_ADDRESSES):
-            return
-        for (root,) in connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall():
-            if root and root.startswith("file:") and root.endswith(f"/{ARTEFACTS}") and root != here.as_uri():
-                _rewrite(connection, root, here.as_uri())
-
-
-def _rewrite(connection: sqlite3.Connection, old: str, new: str) -> None:
-    for table, columns in _ADDRESSES.items():
-        for column in columns:
-            # The names are ours, no user's.
-            connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, length(?) + 1) "
-                f"WHERE {column} = ? OR substr({column}, 1, length(?) + 1) = ? || '/'",
-                (new, old, old, old, old),
-            )
 
 
 @contextmanager

@@ -127,12 +127,12 @@ def test_the_registry_tells_who_was_champion_from_when_till_when(place: Path) ->
         ("1", ROLLED_BACK, True),
     ]
     one, two = (tracking.client.get_model_version("small", n).tags for n in ("1", "2"))
-    assert two["rollback_reason"] == "för många falska väntetider"
+    assert (two["gate"], two["rollback_reason"]) == ("forced", "för många falska väntetider")
     assert two["champion_since"] <= two["champion_until"] == one["champion_since"]
     assert "champion_until" not in one
     page = tracking.client.get_registered_model("small").description
     assert page.endswith(as_table(tracking.reigns()))
-    assert "| rolled back to |" in page
+    assert "rolled back to" in page
 
 
 def test_a_store_that_knows_of_no_earlier_champion_has_none(place: Path) -> None:
@@ -275,11 +275,14 @@ def test_what_the_gate_said_is_an_artefact_of_the_run_and_in_the_versions_tags(p
     version = tracking.client.get_model_version("small", "2")
     assert json.loads(version.tags["gate_figures"]) == done.decision.figures
     assert version.tags["gate"] == ("passed" if done.promoted else "refused")
+    assert version.tags["gate_reason"] == done.reason
     assert version.description.endswith(f"Gate: {version.tags['gate']}. {done.reason}.")
     folder = Path(tracking.client.download_artifacts(version.run_id, ""))
     whole = json.loads((folder / "gate.json").read_text("utf-8"))
     assert [row["verdict"] for row in whole["table"]] == done.decision.table["verdict"].tolist()
-    assert (folder / "gate.csv").read_text("utf-8").startswith("part,name,n,challenger,champion,difference,low,high")
+    page = (folder / "gate.html").read_text("utf-8")
+    assert f"<b>{version.tags['gate']}</b>: {done.reason}" in page
+    assert page.count("<tr class=") == len(done.decision.table) > 10
 
 
 # --- differences -------------------------------------------------------------------------------------------------
