@@ -129,7 +129,8 @@ def gate_page(decision: Decision, verdict: str, reason: str) -> str:
 
 
 def _cells(j: Judgement) -> str:
-    span = _span(Interval(j.difference, j.low, j.high)) if np.isfinite(j.difference) else "–"
+    ends = " to ".join(_number(end, 3) for end in (j.low, j.high))
+    span = f"{_number(j.difference, 3)} ({ends})"
     figures = [str(j.n), _number(j.challenger, 3), _number(j.champion, 3), span]
     texts = [j.part, j.name, *figures, _number(-j.margin, 2), _number(j.bound, 3), j.verdict]
     return "".join(f"<td>{escape(text)}</td>" for text in texts)
