@@ -39,7 +39,7 @@ from nollclassify.taxonomy import OTHER
 
 # Train again where unknown words are so many times those of the training texts, strange texts a share so much larger,
 # label sets right in a share so much smaller than of the training texts, or the audit so much below the promise.
-UNKNOWN_TIMES, STRANGE_MORE, RIGHT_LESS, AUDIT_LESS = 1.3, 0.03, 0.05, 0.05
+UNKNOWN_TIMES, STRANGE_MORE, RIGHT_LESS, AUDIT_LESS = 1.3, 0.03, 0.05, 0.01
 # A cause's change is pointed out where it is no chance, and at least so large.
 LEAST_CHANGE = 0.02
 
