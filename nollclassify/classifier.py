@@ -46,6 +46,15 @@ class Candidate:
     gram_sizes: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Taught:
+    """Texts that every fit learns from and that nothing is judged by: n texts, labels (n, k), weights (n,)."""
+
+    texts: tuple[str, ...]
+    Y: np.ndarray
+    weight: np.ndarray
+
+
 # One, for each further one is a third of the training time; n-grams of 3 to 6 and weaker regularisation gained nothing.
 CANDIDATES = (Candidate("grams-2-5", 10.0, (2, 5)),)
 
@@ -64,6 +73,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_texts: a word or n-gram is a feature when it stands in at least this many texts.
         seed: of the folds.
         word_classes: what the second reading counts; None: those that come with the package.
+        taught: what is learned from beside the texts of `fit`: what a definition says of a cause with few examples.
 
     Attributes:
         model_: the fitted `CauseModel`.
@@ -84,6 +94,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_texts: int = 2,
         seed: int = 0,
         word_classes: WordClasses | None = None,
+        taught: Taught | None = None,
     ) -> None:
         self.cause_ids = cause_ids
         self.candidates = candidates
@@ -91,6 +102,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.min_texts = min_texts
         self.seed = seed
         self.word_classes = word_classes
+        self.taught = taught
 
     def fit(
         self,
@@ -112,16 +124,18 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         words, Y = tokenise(X), np.asarray(Y, dtype=int)
         self._word_classes = self.word_classes or load_word_classes()
-        _check(len(words), Y, tuple(self.cause_ids))
         weight = np.ones(len(words)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        learned = self._with_taught(words, Y, weight)
+        _check(len(learned[0]), learned[1], tuple(self.cause_ids))
         keys = np.arange(len(words)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         folds = split_folds(Y, keys, self.n_folds, self.seed)
-        scores, known = self._out_of_fold(words, Y, weight, folds)
+        n_words = np.array([len(w) for w in words])
+        scores, known = self._out_of_fold(*learned, folds)
         self.candidate_scores_ = {name: _mean_precision(Y, s) for name, s in scores.items()}
         self.candidate_ = max(self.candidates, key=lambda c: self.candidate_scores_[c.name])
-        long = np.array([len(w) >= MIN_PAIRED for w in words])
+        long = n_words >= MIN_PAIRED
         familiar = float(np.quantile(known[long], 0.01)) if long.any() else 0.0
-        self.model_ = self._final(words, Y, weight, folds, scores[self.candidate_.name], familiar)
+        self.model_ = self._final(*learned, folds, scores[self.candidate_.name], familiar)
         self.classes_ = np.arange(2)
         return self
 
@@ -134,15 +148,27 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Causes of raw texts, shape (n, k), 0 or 1; a row of zeros is other."""
         return self.model_.decide(self.predict_proba(X)).astype(int)
 
+    def _with_taught(
+        self, words: list[list[str]], Y: np.ndarray, weight: np.ndarray
+    ) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
+        """Words, labels and weights of the texts, and after them of what is taught."""
+        if self.taught is None:
+            return words, Y, weight
+        more = self.taught
+        return [*words, *tokenise(more.texts)], np.concatenate([Y, more.Y]), np.concatenate([weight, more.weight])
+
     def _out_of_fold(
         self, words: Sequence[list[str]], Y: np.ndarray, weight: np.ndarray, folds: np.ndarray
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Of texts of folds not fitted on: each candidate's scores (n, d) by its name; share of known pairs (n,)."""
-        known = np.zeros(len(words))
+        """Of texts of folds not fitted on: each candidate's scores (n, d) by its name; share of known pairs (n,).
+
+        What comes after the n texts that have a fold is always fitted on.
+        """
+        known, always = np.zeros(len(folds)), list(range(len(folds), len(words)))
         n_scores = 2 * Y.shape[1] + len(self._word_classes.names) + 1
-        scores = {candidate.name: np.zeros((len(words), n_scores)) for candidate in self.candidates}
+        scores = {candidate.name: np.zeros((len(folds), n_scores)) for candidate in self.candidates}
         for fold in range(folds.max() + 1):
-            train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
+            train, test = [*np.flatnonzero(folds != fold).tolist(), *always], np.flatnonzero(folds == fold).tolist()
             for sizes in dict.fromkeys(candidate.gram_sizes for candidate in self.candidates):
                 seen = [words[i] for i in train]
                 vocabulary = learn_vocabulary(seen, self.min_texts, sizes)
@@ -170,6 +196,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         linear = fit_linear(features(words, lexicon), Y, weight, self.candidate_.C)
         model = self._uncalibrated(vocabulary, *linear, passage_norms(words, lexicon, PASSAGE))
         causes = range(Y.shape[1])
+        Y, weight = Y[: len(folds)], weight[: len(folds)]
         # Weighted, so that a user's own mix of causes moves probabilities and thresholds as well.
         two = [scores[:, [k, Y.shape[1] + k]] for k in causes]
         model = replace(model, calibration=np.array([_platt(two[k], Y[:, k], weight) for k in causes]))

@@ -9,11 +9,10 @@ is learned beside the examples. Measured by tests/benchmarks/cold_start.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from nollclassify.classifier import CANDIDATES, fit_linear
+from nollclassify.classifier import CANDIDATES, Taught, fit_linear
 from nollclassify.features import Lexicon, features
 from nollclassify.model import tokenise
 from nollclassify.similar import described
@@ -22,20 +21,6 @@ from nollclassify.vocabulary import learn_vocabulary
 
 # So large a share of the starter corpus is left out for each new cause.
 LEFT_OUT = 0.1
-
-
-@dataclass(frozen=True)
-class Taught:
-    """Texts to learn from in every fit, never to be judged by: n texts, labels (n, k), weights (n,)."""
-
-    texts: tuple[str, ...]
-    Y: np.ndarray
-    weight: np.ndarray
-
-    @classmethod
-    def nothing(cls, n_causes: int) -> Taught:
-        """No texts."""
-        return cls((), np.zeros((0, n_causes), dtype=int), np.zeros(0))
 
 
 def new_causes(Y: np.ndarray, is_starter: np.ndarray) -> list[int]:
@@ -48,16 +33,16 @@ def new_causes(Y: np.ndarray, is_starter: np.ndarray) -> list[int]:
     return np.flatnonzero(~Y[is_starter].any(axis=0)).tolist() if is_starter.any() else []
 
 
-def taught_by(taxonomy: Taxonomy, new: Sequence[int], weight: float) -> Taught:
-    """What a taxonomy says of new causes, as texts: of each what belongs to it and what does not."""
-    parts = [Taught.nothing(len(taxonomy.causes))]
+def taught_by(taxonomy: Taxonomy, new: Sequence[int], weight: float) -> Taught | None:
+    """What a taxonomy says of new causes, as texts: of each what belongs to it and what does not; None for none."""
+    texts: list[str] = []
+    of: list[int] = []
     for k in new:
         meant, not_meant = described(taxonomy.causes[k])
-        Y = np.zeros((len(meant) + len(not_meant), len(taxonomy.causes)), dtype=int)
-        Y[: len(meant), k] = 1
-        parts.append(Taught((*meant, *not_meant), Y, np.full(len(Y), weight)))
-    texts = tuple(text for part in parts for text in part.texts)
-    return Taught(texts, np.concatenate([p.Y for p in parts]), np.concatenate([p.weight for p in parts]))
+        texts += meant + not_meant
+        of += [k] * len(meant) + [-1] * len(not_meant)
+    Y = (np.array(of)[:, None] == np.arange(len(taxonomy.causes))).astype(int)
+    return Taught(tuple(texts), Y, np.full(len(texts), weight)) if texts else None
 
 
 def certain(
@@ -66,7 +51,7 @@ def certain(
     weight: np.ndarray,
     is_starter: np.ndarray,
     new: Sequence[int],
-    taught: Taught,
+    taught: Taught | None,
 ) -> np.ndarray:
     """Which texts to learn from, shape (n,), bool: all but the starter corpus's most like each of the new causes.
 
@@ -79,7 +64,7 @@ def certain(
         taught: as from `taught_by`.
     """
     kept = np.ones(len(texts), dtype=bool)
-    if not new:
+    if taught is None:
         return kept
     candidate, n = CANDIDATES[0], len(texts)
     words = tokenise([*texts, *taught.texts])

@@ -105,7 +105,7 @@ def review_similar(
     fields = pd.concat([cases.fields for cases in read], ignore_index=True)
     query, examples, unlike = _looked_for(like, taxonomy)
     try:
-        found = similar(fields["text"].tolist(), model.model, query, examples, unlike, n)
+        found = similar(fields["text"].tolist(), model.model.vocabulary, query, examples, unlike, n)
     except ValueError:
         raise InputError(
             "--like: modellen känner inget av orden; skriv fler ord eller ange en fil med exempel."

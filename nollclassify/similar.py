@@ -14,8 +14,9 @@ import pandas as pd
 
 from nollclassify.evaluation import near_duplicates
 from nollclassify.features import Lexicon, features
-from nollclassify.model import CauseModel, tokenise
+from nollclassify.model import tokenise
 from nollclassify.taxonomy import Cause
+from nollclassify.vocabulary import Vocabulary
 
 # What a text that is not meant counts against one that is; measured by tests/benchmarks/search.py.
 _AGAINST = 0.3
@@ -32,7 +33,7 @@ def described(cause: Cause) -> tuple[list[str], list[str]]:
 
 def similar(
     texts: Sequence[str],
-    model: CauseModel,
+    vocabulary: Vocabulary,
     query: Sequence[str] = (),
     examples: Sequence[str] = (),
     unlike: Sequence[str] = (),
@@ -42,26 +43,26 @@ def similar(
 
     Args:
         texts: raw texts to search.
-        model: whose words and n-grams are compared; its causes do not matter.
+        vocabulary: the words and n-grams that are compared, a model's.
         query: what is looked for, in words: a definition, what belongs to it, phrases.
         examples: texts as those looked for; all together count as much as the query.
         unlike: texts that look alike and are not meant.
-        n: how many to find; a text without a word that the model knows is never found.
+        n: how many to find; a text without a word of the vocabulary is never found.
 
     Returns:
         One row a found text, the most similar first: `position` in `texts`, and `similarity`, -1 to 1
         (below 0: less like it than the average text).
 
     Raises:
-        ValueError: neither a query nor an example has a word that the model knows.
+        ValueError: neither a query nor an example has a word of the vocabulary.
     """
-    lexicon = Lexicon(model.vocabulary)
+    lexicon = Lexicon(vocabulary)
     words = tokenise(texts)
     average = _mean(words[:: max(len(words) // _AVERAGED, 1)], lexicon)
     sides = [_mean(tokenise(side), lexicon) for side in (query, examples)]
     meant = [side - average for side in sides if side.any()]
     if not meant:
-        raise ValueError("neither a query nor an example has a word that the model knows")
+        raise ValueError("neither a query nor an example has a word of the vocabulary")
     direction = np.mean(meant, axis=0)
     if len(unlike):
         direction -= _AGAINST * (_mean(tokenise(unlike), lexicon) - average)

@@ -92,8 +92,12 @@ def train(
     check_place(Path(output))
     data = read_training_data([Path(path) for path in paths], taxonomy, starter, settings, corrections)
     progress(f"{len(data.texts)} märkta klagomål från {data.n_authors} kända upphov")
+    if data.left_out:
+        progress(f"{data.left_out} texter ur startkorpusen lämnas ut, för de kan höra till en ny orsak")
     started = time.monotonic()
-    classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
+    classifier = ComplaintClassifier(
+        taxonomy.cause_ids, candidates, seed=seed, word_classes=classes, taught=data.taught
+    )
     classifier, held_out, probabilities, folds, seen = fit_and_cross_validate(
         data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
     )
@@ -128,7 +132,7 @@ def fit_and_cross_validate(
         The fitted classifier, the held-out predictions, their probabilities (n, k), the fold of each text (n,), and
         what each text looks like to the model that predicted it (n, 4); see `reference.looks`.
     """
-    folds = _checked_folds(Y, group, taxonomy, classifier.seed)
+    folds = _checked_folds(Y, group, taxonomy, classifier)
     probabilities, decided, seen = np.zeros(Y.shape), np.zeros(Y.shape, dtype=int), np.zeros((len(Y), N_LOOKS))
     # The final fit, with no fold held out, runs beside the others; first, for it is the longest job.
     each = [_NONE, *np.unique(folds).tolist()]
@@ -145,15 +149,16 @@ def fit_and_cross_validate(
     return classifier, held_out, probabilities, folds, seen
 
 
-def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, seed: int) -> np.ndarray:
+def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, classifier: ComplaintClassifier) -> np.ndarray:
     if len(np.unique(group)) < MIN_GROUPS:
         raise InputError(
             f"texter av minst {MIN_GROUPS} upphov behövs; fyll i kolumnen upphov rätt eller lämna den tom."
         )
-    folds = split_folds(Y, group, N_FOLDS, seed)
+    folds = split_folds(Y, group, N_FOLDS, classifier.seed)
+    taught = classifier.taught.Y.sum(axis=0) if classifier.taught else np.zeros(Y.shape[1], dtype=int)
     for fold in np.unique(folds):
-        for cause, count in zip(taxonomy.causes, Y[folds != fold].sum(axis=0), strict=True):
-            if count < 2:
+        for cause, count, more in zip(taxonomy.causes, Y[folds != fold].sum(axis=0), taught, strict=True):
+            if not count or count + more < 2:
                 raise InputError(
                     f"{cause.name_sv} ({cause.id}): nästan alla exempel har samma upphov, så att inget kan mätas; "
                     "lägg till exempel av andra, eller lämna kolumnen upphov tom."

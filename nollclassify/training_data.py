@@ -17,6 +17,8 @@ from nollclassify.answer_sheets import short
 from nollclassify.case_files import format_of
 from nollclassify.case_writing import EXCEL_CELL_LIMIT, write_table
 from nollclassify.cases import Cases, check_unique_ids, read_cases
+from nollclassify.classifier import Taught
+from nollclassify.cold_start import certain, new_causes, taught_by
 from nollclassify.corrections import Corrections
 from nollclassify.errors import InputError
 from nollclassify.evaluation import groups, indicator, text_digest
@@ -24,7 +26,7 @@ from nollclassify.model import prepare
 from nollclassify.settings import Settings
 from nollclassify.taxonomy import Taxonomy
 
-MIN_EXAMPLES = 10
+MIN_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class TrainingData:
         digests: of each file by its name, and of the corrections.
         rejected: rows that were refused.
         corrected: what came from the ledger of corrections.
+        taught: what the taxonomy says of causes that the starter corpus was not labelled for; None for none.
+        left_out: how many of its texts are left out because they may have such a cause.
     """
 
     texts: list[str]
@@ -69,6 +73,8 @@ class TrainingData:
     digests: dict[str, str]
     rejected: pd.DataFrame
     corrected: Corrected = field(default_factory=Corrected)
+    taught: Taught | None = None
+    left_out: int = 0
 
 
 def read_starter(taxonomy: Taxonomy) -> Cases:
@@ -95,11 +101,15 @@ def read_training_data(
         if len(cases.rejected):
             write_table(cases.rejected, _rejected_in_training(cases.path), cases.delimiter)
     own_weight = settings.own_text_weight if starter else 1.0
-    parts = [cases.fields.assign(weight=own_weight if cases in own else 1.0) for cases in every]
+    parts = [cases.fields.assign(weight=own_weight if cases in own else 1.0, own=cases in own) for cases in every]
     fields, replaced = _corrected(pd.concat([*parts, _NOTHING], ignore_index=True), learned, own_weight)
     corrected = replace(corrected, replaced=replaced)
     Y = indicator(fields["causes"].tolist(), taxonomy.cause_ids)
     _check_examples(Y, taxonomy)
+    new = new_causes(Y, ~fields["own"].to_numpy(dtype=bool))
+    taught = taught_by(taxonomy, new, own_weight)
+    kept = certain(fields["text"].tolist(), Y, fields["weight"].to_numpy(), ~fields["own"].to_numpy(bool), new, taught)
+    fields, Y = fields[kept], Y[kept]
     texts = fields["text"].tolist()
     return TrainingData(
         texts,
@@ -111,6 +121,8 @@ def read_training_data(
         {cases.path.name: _data_digest(cases.fields) for cases in every},
         pd.concat([cases.rejected for cases in own], ignore_index=True) if own else pd.DataFrame(),
         corrected,
+        taught,
+        int((~kept).sum()),
     )
 
 
@@ -151,8 +163,8 @@ def _corrected(fields: pd.DataFrame, learned: pd.DataFrame, weight: float) -> tu
     here = digests.isin(learned["digest"])
     labels = learned.set_index("digest")[["causes", "primary_cause"]].loc[digests[here].tolist()]
     fields.loc[here, ["causes", "primary_cause"]] = labels.to_numpy()
-    fields.loc[here, "weight"] = weight
-    rest = learned[~learned["digest"].isin(digests)].drop(columns="digest").assign(weight=weight)
+    fields.loc[here, ["weight", "own"]] = weight, True
+    rest = learned[~learned["digest"].isin(digests)].drop(columns="digest").assign(weight=weight, own=True)
     return pd.concat([fields, rest], ignore_index=True), len(learned) - len(rest)
 
 
