@@ -177,7 +177,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 held_out = lexicon.read([words[i] for i in test])
                 known[test] = known_pair_share(held_out)
                 for candidate in (c for c in self.candidates if c.gram_sizes == sizes):
-                    linear = fit_linear(fitted, Y[train], weight[train], candidate.C)
+                    linear = _fit_linear(fitted, Y[train], weight[train], candidate.C)
                     model = self._uncalibrated(vocabulary, *linear, norms)
                     scores[candidate.name][test] = Reading(model, held_out).scores
         return scores, known
@@ -193,7 +193,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> CauseModel:
         vocabulary = learn_vocabulary(words, self.min_texts, self.candidate_.gram_sizes)
         lexicon = Lexicon(vocabulary)
-        linear = fit_linear(features(words, lexicon), Y, weight, self.candidate_.C)
+        linear = _fit_linear(features(words, lexicon), Y, weight, self.candidate_.C)
         model = self._uncalibrated(vocabulary, *linear, passage_norms(words, lexicon, PASSAGE))
         causes = range(Y.shape[1])
         Y, weight = Y[: len(folds)], weight[: len(folds)]
@@ -246,7 +246,7 @@ def split_folds(Y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> n
     return fold
 
 
-def fit_linear(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
+def _fit_linear(matrix: sp.csr_matrix, Y: np.ndarray, weight: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (k, n_features) and intercepts (k,)."""
     coefficients, intercepts = [], []
     for k, spread in enumerate(_spreads(matrix, Y, weight)):

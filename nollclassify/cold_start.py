@@ -1,9 +1,9 @@
 """Cold start: learning a cause that the starter corpus was not labelled for, from its definition and few examples.
 
 What the starter corpus has of such a cause stands there as something else and would be learned as a counter-example.
-So its texts that a first fit finds most like the new cause are left out: they are unlabelled, not negative (positive
-and unlabelled learning, Elkan and Noto 2008; the two steps of Liu et al. 2003). And what the taxonomy says of the cause
-is learned beside the examples. Measured by tests/benchmarks/cold_start.py.
+So its texts that the search finds most like the new cause are left out: they are unlabelled, not negative (positive and
+unlabelled learning, Elkan and Noto 2008; in two steps, as Liu et al. 2003). And what the taxonomy says of the cause is
+learned beside the examples. Measured by tests/benchmarks/cold_start.py.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nollclassify.classifier import CANDIDATES, Taught, fit_linear
-from nollclassify.features import Lexicon, features
+from nollclassify.classifier import Taught
 from nollclassify.model import tokenise
-from nollclassify.similar import described
+from nollclassify.similar import described, likeness
 from nollclassify.taxonomy import Taxonomy
 from nollclassify.vocabulary import learn_vocabulary
 
@@ -46,33 +45,24 @@ def taught_by(taxonomy: Taxonomy, new: Sequence[int], weight: float) -> Taught |
 
 
 def certain(
-    texts: Sequence[str],
-    Y: np.ndarray,
-    weight: np.ndarray,
-    is_starter: np.ndarray,
-    new: Sequence[int],
-    taught: Taught | None,
+    texts: Sequence[str], Y: np.ndarray, is_starter: np.ndarray, new: Sequence[int], taxonomy: Taxonomy
 ) -> np.ndarray:
     """Which texts to learn from, shape (n,), bool: all but the starter corpus's most like each of the new causes.
 
     Args:
         texts: n texts.
         Y: shape (n, k), 0 or 1.
-        weight: shape (n,), positive.
         is_starter: shape (n,), bool.
         new: columns of `Y`, as from `new_causes`.
-        taught: as from `taught_by`.
     """
     kept = np.ones(len(texts), dtype=bool)
-    if taught is None:
+    if not new:
         return kept
-    candidate, n = CANDIDATES[0], len(texts)
-    words = tokenise([*texts, *taught.texts])
-    matrix = features(words, Lexicon(learn_vocabulary(words, gram_sizes=candidate.gram_sizes)))
-    given, weights = np.concatenate([Y, taught.Y])[:, new], np.concatenate([weight, taught.weight])
-    coefficients, _ = fit_linear(matrix, given, weights, candidate.C)
-    starter = np.flatnonzero(is_starter)
-    scores = matrix[:n][starter] @ coefficients.T
-    for column in scores.T:
-        kept[starter[np.argsort(-column, kind="stable")[: round(LEFT_OUT * len(starter))]]] = False
+    words, starter = tokenise(texts), np.flatnonzero(is_starter)
+    vocabulary = learn_vocabulary(words)
+    for k in new:
+        meant, not_meant = described(taxonomy.causes[k])
+        examples = [texts[i] for i in np.flatnonzero(Y[:, k]).tolist()]
+        like = likeness([words[i] for i in starter], vocabulary, meant, examples, not_meant)
+        kept[starter[np.argsort(-like, kind="stable")[: round(LEFT_OUT * len(starter))]]] = False
     return kept

@@ -20,7 +20,7 @@ from nollclassify.vocabulary import Vocabulary
 
 # What a text that is not meant counts against one that is; measured by tests/benchmarks/search.py.
 _AGAINST = 0.3
-_CHUNK, _AVERAGED = 2_500, 5_000
+_CHUNK, _AVERAGED, _FEW = 2_500, 5_000, 100
 # So many times the wanted number are looked at for near-duplicates at once.
 _SPARE = 3
 
@@ -56,9 +56,26 @@ def similar(
     Raises:
         ValueError: neither a query nor an example has a word of the vocabulary.
     """
+    score = likeness(tokenise(texts), vocabulary, query, examples, unlike)
+    order = np.argsort(-score, kind="stable")
+    found = _diverse(texts, order[np.isfinite(score[order])], examples, n)
+    return pd.DataFrame({"position": found, "similarity": score[found]})
+
+
+def likeness(
+    words: Sequence[list[str]],
+    vocabulary: Vocabulary,
+    query: Sequence[str] = (),
+    examples: Sequence[str] = (),
+    unlike: Sequence[str] = (),
+) -> np.ndarray:
+    """How like what is looked for each tokenised text is, shape (n,), -1 to 1; see `similar`.
+
+    Minus infinity for a text without a word of the vocabulary.
+    """
     lexicon = Lexicon(vocabulary)
-    words = tokenise(texts)
-    average = _mean(words[:: max(len(words) // _AVERAGED, 1)], lexicon)
+    # Of a handful of texts the average is too much like each of them to be taken away.
+    average = _mean(words[:: max(len(words) // _AVERAGED, 1)], lexicon) * (len(words) / (len(words) + _FEW))
     sides = [_mean(tokenise(side), lexicon) for side in (query, examples)]
     meant = [side - average for side in sides if side.any()]
     if not meant:
@@ -66,10 +83,7 @@ def similar(
     direction = np.mean(meant, axis=0)
     if len(unlike):
         direction -= _AGAINST * (_mean(tokenise(unlike), lexicon) - average)
-    score = _cosines(words, direction, lexicon)
-    order = np.argsort(-score, kind="stable")
-    found = _diverse(texts, order[np.isfinite(score[order])], examples, n)
-    return pd.DataFrame({"position": found, "similarity": score[found]})
+    return _cosines(words, direction, lexicon)
 
 
 def _mean(words: Sequence[list[str]], lexicon: Lexicon) -> np.ndarray:

@@ -106,9 +106,9 @@ def read_training_data(
     corrected = replace(corrected, replaced=replaced)
     Y = indicator(fields["causes"].tolist(), taxonomy.cause_ids)
     _check_examples(Y, taxonomy)
-    new = new_causes(Y, ~fields["own"].to_numpy(dtype=bool))
-    taught = taught_by(taxonomy, new, own_weight)
-    kept = certain(fields["text"].tolist(), Y, fields["weight"].to_numpy(), ~fields["own"].to_numpy(bool), new, taught)
+    is_starter = ~fields["own"].to_numpy(dtype=bool)
+    new = new_causes(Y, is_starter)
+    kept = certain(fields["text"].tolist(), Y, is_starter, new, taxonomy)
     fields, Y = fields[kept], Y[kept]
     texts = fields["text"].tolist()
     return TrainingData(
@@ -121,7 +121,7 @@ def read_training_data(
         {cases.path.name: _data_digest(cases.fields) for cases in every},
         pd.concat([cases.rejected for cases in own], ignore_index=True) if own else pd.DataFrame(),
         corrected,
-        taught,
+        taught_by(taxonomy, new, own_weight),
         int((~kept).sum()),
     )
 

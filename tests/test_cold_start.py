@@ -89,7 +89,7 @@ def test_hidden_examples_of_the_new_cause_are_left_out_of_the_starter_corpus_alo
     is_starter = np.ones(len(texts), dtype=bool)
     is_starter[np.flatnonzero(has)[:20]] = False
     Y[is_starter, 4] = 0
-    kept = certain(texts, Y, np.ones(len(texts)), is_starter, [4], taught_by(taxonomy, [4], 10.0))
+    kept = certain(texts, Y, is_starter, [4], taxonomy)
     assert (~kept).sum() == round(LEFT_OUT * is_starter.sum())
     assert kept[~is_starter].all()
     assert has[~kept].mean() > 1.5 * has[is_starter].mean()

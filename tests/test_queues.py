@@ -76,8 +76,8 @@ def test_a_label_that_was_changed_since_the_training_is_not_asked_about(
     table = pd.read_csv(file, sep=";", dtype=str, keep_default_na=False)
     table.loc[table["case_id"].isin(ids), ["causes", "primary_cause"]] = "wait_time"
     table.to_csv(file, sep=";", index=False)
-    with pytest.raises(InputError, match="inga misstänkta etiketter"):
-        review_training(file, model=model, output=tmp_path / "q.xlsx")
+    queue = review_training(file, model=model, output=tmp_path / "q.xlsx")
+    assert not ids & {row["ärende"] for row in rows_of(queue.output)}
 
 
 def test_like_takes_the_name_of_a_cause_a_file_of_examples_and_plain_words(
@@ -111,12 +111,12 @@ def test_what_cannot_be_looked_for_is_told_without_the_text(stored: StoredModel,
 
 
 def test_the_commands_write_the_books(workplace: Workplace, tmp_path: Path) -> None:
-    (tmp_path / "cases.csv").write_text(f"klagomål\n{PROBE}\nlång kö\n", encoding="utf-8")
+    (tmp_path / "cases.csv").write_text(f"klagomål\n{PROBE}\nväntat på svar i veckor\n", encoding="utf-8")
     command = ("nollclassify", "review", str(tmp_path / "cases.csv"), "--model", "models/champion", "-o")
     done = run(*command, str(tmp_path / "like.xlsx"), "--like", "Väntetid", "--n", "1", cwd=workplace.directory)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 av 2 klagomål att granska, de mest lika först: ")
-    assert rows_of(tmp_path / "like.xlsx")[0]["klagomål"] == "lång kö"
+    assert rows_of(tmp_path / "like.xlsx")[0]["klagomål"] == "väntat på svar i veckor"
     both = run(*command, str(tmp_path / "x.xlsx"), "--like", "kö", "--training", cwd=workplace.directory)
     assert both.returncode == 2
     assert "välj en av dem" in both.stderr

@@ -18,7 +18,7 @@ from nollclassify.similar import described, similar
 from nollclassify.taxonomy import load_taxonomy
 from nollclassify.vocabulary import Vocabulary, learn_vocabulary
 
-DRAWS, EXAMPLES, TOP = 5, (0, 5, 20), (30, 100)
+DRAWS, EXAMPLES, TOP = 3, (0, 5, 20), (30, 100)
 
 
 def main() -> None:

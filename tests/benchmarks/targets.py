@@ -16,6 +16,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -36,6 +37,7 @@ PRECISION, SEEDS, N_TEST = 0.95, 10, 100
 Texts = Sequence[str]
 
 
+@cache
 def corpus() -> tuple[list[str], np.ndarray, np.ndarray]:
     fields = read_starter(load_taxonomy()).fields
     texts = fields["text"].tolist()
