@@ -20,6 +20,7 @@ from nollclassify.gate import Decision, GateRule, HeldOut, gate, shared
 from nollclassify.model_store import StoredModel, copy_model, copying_model, load_model
 from nollclassify.run_record import summary
 from nollclassify.settings import Settings, load_settings
+from nollclassify.taxonomy import Taxonomy
 from nollclassify.tracking import CHAMPION, Tracking
 
 
@@ -214,7 +215,29 @@ def _judge(tracking: Tracking, stored: StoredModel, texts: Sequence[str] = ()) -
 
 def _gate(stored: StoredModel, champion: StoredModel | None, rule: GateRule, texts: Sequence[str] = ()) -> Decision:
     names = {cause.id: cause.name_sv for one in (champion, stored) if one for cause in one.taxonomy.causes}
-    return gate(stored.held_out, _on(texts, champion) if champion else None, rule, names=names)
+    theirs = _in_codes_of(stored.taxonomy, _on(texts, champion)) if champion else None
+    return gate(stored.held_out, theirs, rule, names=names)
+
+
+def _in_codes_of(taxonomy: Taxonomy, held: HeldOut) -> HeldOut:
+    """Predictions of a model that may be older, in the codes of a taxonomy.
+
+    Renamed causes have their new code and merged ones are one cause, as likely as its likeliest part. What was split or
+    retired has nothing to be compared with, and is left out; a cause that is gone without an event stays.
+    """
+    today = [
+        None if taxonomy.told_split(code) or taxonomy.is_retired(code) else taxonomy.find_cause(code) or code
+        for code in held.cause_ids
+    ]
+    codes = tuple(dict.fromkeys(code for code in today if code))
+    parts = [[k for k, code in enumerate(today) if code == wanted] for wanted in codes]
+
+    def together(values: np.ndarray) -> np.ndarray:
+        empty = np.zeros((len(values), 0), dtype=values.dtype)
+        return np.column_stack([empty, *(values[:, columns].max(axis=1) for columns in parts)])
+
+    truth, decided, probabilities = map(together, (held.truth, held.decided, held.probabilities))
+    return replace(held, truth=truth, decided=decided, probabilities=probabilities, cause_ids=codes)
 
 
 def _champion(tracking: Tracking, number: str) -> StoredModel:
@@ -260,7 +283,7 @@ def differences(challenger: StoredModel, champion: StoredModel) -> pd.DataFrame:
         `challenger` (0 or 1: labelled), `p_champion` and `p_challenger` (0 to 1). Texts and causes that only one of
         them knows are left out.
     """
-    ours, theirs = shared(challenger.held_out, champion.held_out)
+    ours, theirs = shared(challenger.held_out, _in_codes_of(challenger.taxonomy, champion.held_out))
     text, cause = np.nonzero(ours.decided != theirs.decided)
     table = pd.DataFrame(
         {

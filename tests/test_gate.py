@@ -10,6 +10,9 @@ import pytest
 
 from nollclassify.evaluation import calibration_error
 from nollclassify.gate import GateRule, HeldOut, gate
+from nollclassify.promotion import _in_codes_of
+from nollclassify.taxonomy import parse_taxonomy
+from tests.test_taxonomy_events import VERSION, cause, event
 
 CAUSES = ("a", "b")
 
@@ -184,3 +187,25 @@ def test_figures_of_twenty_causes_fit_in_a_tag() -> None:
     assert decision.passed
     assert len(decision.figures) > 80
     assert len(json.dumps(decision.figures)) < 8_000  # the least that any of MLflow's tags holds
+
+
+def test_a_champion_of_before_the_causes_changed_is_compared_in_the_codes_of_today() -> None:
+    living = "".join(cause(code) for code in ("c_new", "c_both", "c_part", "c_rest"))
+    gone = "".join(cause(code, "retired") for code in ("c_old", "c_one", "c_two", "c_split"))
+    events = (
+        event("2021-01-01", "rename", ["c_old"], ["c_new"]),
+        event("2021-02-01", "merge", ["c_one", "c_two"], ["c_both"]),
+        event("2021-03-01", "split", ["c_split"], ["c_part", "c_rest"]),
+    )
+    taxonomy = parse_taxonomy("".join([VERSION, living, gone, *events]))
+    codes = ("c_old", "c_one", "c_two", "c_split", "c_unheard_of")
+    chance = np.random.default_rng(0)
+    truth, decided = (chance.integers(0, 2, (40, len(codes))) for _ in range(2))
+    names = tuple(f"text-{n}" for n in range(40))
+    before = HeldOut(names, truth, decided, chance.random(truth.shape), np.arange(40), codes)
+    today = _in_codes_of(taxonomy, before)
+    assert today.cause_ids == ("c_new", "c_both", "c_unheard_of")
+    assert (today.decided[:, 0] == before.decided[:, 0]).all()
+    assert (today.decided[:, 1] == before.decided[:, 1:3].any(axis=1)).all()
+    assert (today.truth[:, 1] == before.truth[:, 1:3].any(axis=1)).all()
+    assert (today.probabilities[:, 1] == before.probabilities[:, 1:3].max(axis=1)).all()
