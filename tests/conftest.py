@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pytest
 
@@ -22,6 +23,10 @@ from nollclassify.taxonomy import Taxonomy, load_taxonomy
 from nollclassify.training import Training, train
 from nollclassify.training_data import read_starter
 from tests.audits import labelled
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 BIN = Path(sys.executable).parent
 QUICK = (Candidate("quick", 10.0, (3, 4)),)
