@@ -11,6 +11,7 @@ import pandas as pd
 
 from nollclassify.answer_sheets import new_book
 from nollclassify.cases import check_unique_ids, read_cases
+from nollclassify.corrections import Corrections
 from nollclassify.errors import InputError
 from nollclassify.evaluation import text_digest
 from nollclassify.gate import HeldOut
@@ -24,6 +25,8 @@ from nollclassify.suspects import suspects_of, why
 from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
 from nollclassify.text_labels import label_texts
 from nollclassify.training_data import read_starter
+
+_FIELDS = ["case_id", "received", "channel", "product", "text", "causes"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ def review_training(
 ) -> Queue:
     """Write the training texts whose label is probably wrong, the surest first, to a workbook to fill in.
 
-    A text is looked up by its digest in the starter corpus and in `paths`; one that stands in neither, or whose label
-    has been changed since the model was trained, is left out.
+    A text is looked up by its digest in the starter corpus, in `paths` and in the ledger of corrections; one that
+    stands in none of them, or whose label has been changed since the model was trained, is left out.
 
     Args:
         paths: labelled files that the model was trained on, beside the starter corpus.
@@ -60,7 +63,7 @@ def review_training(
         InputError: a file that cannot be used, n below 1, an output that exists, or nothing to suspect.
     """
     settings, taxonomy = _begun(output, n, force, settings)
-    known = _training_cases(paths, taxonomy)
+    known = _training_cases(paths, taxonomy, settings)
     found = suspects_of(model.held_out)
     here = found[found["digest"].isin(known.index)].reset_index(drop=True)
     cases = known.loc[here["digest"]].reset_index(drop=True)
@@ -125,14 +128,16 @@ def _begun(output: str | Path, n: int, force: bool, settings: Settings | None) -
     return settings, load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
 
 
-def _training_cases(paths: Sequence[str | Path], taxonomy: Taxonomy) -> pd.DataFrame:
-    """The cases of the starter corpus and of labelled files by the digests of their texts; the last of equals."""
+def _training_cases(paths: Sequence[str | Path], taxonomy: Taxonomy, settings: Settings) -> pd.DataFrame:
+    """The cases of starter corpus, labelled files and corrections by the digests of their texts; the last of equals."""
     own = [read_cases(Path(path), taxonomy, labelled=True) for path in paths]
     every = [read_starter(taxonomy), *own]
     check_unique_ids(every)
-    fields = pd.concat([cases.fields for cases in every], ignore_index=True)
+    decided = Corrections(settings.corrections).settled().sort_values("number")
+    fields = pd.concat([cases.fields[_FIELDS] for cases in every] + [decided[_FIELDS]], ignore_index=True)
     fields.index = pd.Index([text_digest(text) for text in fields["text"]])
-    return fields[~fields.index.duplicated(keep="last")]
+    fields = fields[~fields.index.duplicated(keep="last")]
+    return fields[~fields["case_id"].duplicated(keep="last")]
 
 
 def _as_set(causes: str) -> frozenset[str]:

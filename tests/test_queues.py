@@ -10,10 +10,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from nollclassify.corrections import Corrections
 from nollclassify.errors import InputError
 from nollclassify.model_store import StoredModel
 from nollclassify.queues import review_similar, review_training
 from nollclassify.review_books import read_book
+from nollclassify.settings import Settings
 from nollclassify.taxonomy import Taxonomy
 from tests.conftest import Workplace, run
 
@@ -78,6 +80,19 @@ def test_a_label_that_was_changed_since_the_training_is_not_asked_about(
     table.to_csv(file, sep=";", index=False)
     queue = review_training(file, model=model, output=tmp_path / "q.xlsx")
     assert not ids & {row["ärende"] for row in rows_of(queue.output)}
+
+
+def test_a_correction_is_suspected_like_any_other_label(
+    wrong: tuple[StoredModel, Path, set[str]], tmp_path: Path, taxonomy: Taxonomy
+) -> None:
+    model, file, ids = wrong
+    book = review_training(file, model=model, output=tmp_path / "q.xlsx", n=10).output
+    decided = read_book(answered(book), taxonomy).rows.assign(causes="campaign_backlash", file="", line=0)
+    settings = Settings(corrections=str(tmp_path / "corrections.sqlite"))
+    Corrections(settings.corrections).append(decided[decided["case_id"].isin(ids)])
+    # The file is not given: what stands in the ledger is enough.
+    queue = review_training(model=model, output=tmp_path / "again.xlsx", n=10, settings=settings)
+    assert ids <= {row["ärende"] for row in rows_of(queue.output)}
 
 
 def test_like_takes_the_name_of_a_cause_a_file_of_examples_and_plain_words(
