@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nollclassify.gate import HeldOut
@@ -41,6 +41,7 @@ def test_every_kind_of_planted_error_is_found_and_nothing_else() -> None:
     assert found.index[0] == 0  # both causes speak against it
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_suspects_go_with_their_texts_in_any_order(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -53,6 +54,7 @@ def test_suspects_go_with_their_texts_in_any_order(seed: int) -> None:
     assert (here["given"] != here["suggested"]).all()
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_lower_limit_keeps_the_surer_suspects_first(one: float, other: float) -> None:
     Y = TRUTH.copy()
