@@ -5,6 +5,7 @@ Nothing here ever passes a complaint's text on: runs get figures, label definiti
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -214,7 +215,9 @@ class Tracking:
         import mlflow
 
         name = self.settings.registered_model
-        registered = mlflow.register_model(model_uri, name)
+        # MLflow tells of every version on standard error, in its own words.
+        with redirect_stderr(io.StringIO()):
+            registered = mlflow.register_model(model_uri, name)
         number = str(registered.version)
         self._client.set_model_version_tag(name, number, "model_version", stored.version)
         self._client.set_model_version_tag(name, number, "taxonomy_version", stored.taxonomy.version)
