@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import pandas as pd
+
 from nollclassify.atomic import replacing
 from nollclassify.auditing import audit
+from nollclassify.case_writing import write_table
+from nollclassify.cases import read_cases
 from nollclassify.labelling import Labelled, label
 from nollclassify.reporting import Breakdown, report
 from nollclassify.settings import Settings, load_settings
+from nollclassify.taxonomy import load_taxonomy
 from nollclassify.training import Training, train
 
 MONTHS = {
@@ -24,6 +29,8 @@ MONTHS = {
     "2020-03": "exempel-mars-2020.xlsx",
 }
 PURCHASES, MEASURES, ANSWERS = "kop.csv", "atgarder.csv", "exempel-facit.csv"
+# The complaints of the example months that belong to a cause which is not in the taxonomy: the app does not work.
+NEW_CAUSE = "exempel-ny-orsak.csv"
 EXAMPLES = (*MONTHS.values(), PURCHASES, MEASURES, ANSWERS)
 AUDITED = 60
 
@@ -75,8 +82,8 @@ def demo(
 
 def fill_audits(labelled: Sequence[Path], folder: Path, settings: Settings) -> list[Path]:
     """Draw an audit of 60 complaints of each example month, and fill it in with the authors' labels."""
-    with (folder / ANSWERS).open(encoding="utf-8", newline="") as file:
-        answers = {row["case_id"]: row["causes"].split(";") if row["causes"] else [] for row in csv.DictReader(file)}
+    labels = _answers(folder / ANSWERS)
+    answers = {case: row["causes"].split(";") if row["causes"] else [] for case, row in labels.items()}
     found = []
     for month, path in zip(MONTHS, labelled, strict=True):
         target = folder / f"granskning-{month}.xlsx"
@@ -89,3 +96,37 @@ def copy_examples(folder: Path) -> None:
     for name in EXAMPLES:
         with as_file(files("nollclassify") / "data" / name) as source, replacing(folder / name) as target:
             shutil.copyfile(source, target)
+
+
+def labelled_examples(folder: str | Path) -> list[Path]:
+    """Write the example months with their authors' labels, `causes`, `primary_cause` and `author`, to a folder.
+
+    Returns:
+        The five CSV files, in order of the months: what a team that has labelled its months by hand would have.
+    """
+    place, taxonomy = Path(folder), load_taxonomy()
+    copy_examples(place)
+    labels, paths = _answers(place / ANSWERS), []
+    for name in MONTHS.values():
+        fields = read_cases(place / name, taxonomy).fields.drop(columns="row")
+        known = pd.DataFrame([labels[case] for case in fields["case_id"]])
+        fields[["causes", "primary_cause", "author"]] = known[["causes", "primary_cause", "author"]]
+        paths.append((place / name).with_suffix(".csv"))
+        write_table(fields, paths[-1])
+    return paths
+
+
+def new_cause_answers() -> dict[str, list[str]]:
+    """Case id of every example case -> its causes, primary first, among them one that is not in the taxonomy.
+
+    The one is `app_trouble`: the app, or logging in, does not work. With it a notebook shows how a cause is added.
+    """
+    with as_file(files("nollclassify") / "data") as data:
+        labels = _answers(data / ANSWERS) | _answers(data / NEW_CAUSE)
+    return {case: row["causes"].split(";") if row["causes"] else [] for case, row in labels.items()}
+
+
+def _answers(path: Path) -> dict[str, dict[str, str]]:
+    """Case id -> its row of the file of answers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["case_id"]: row for row in csv.DictReader(file)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,7 @@ def review_similar(
     output: str | Path,
     n: int = 30,
     force: bool = False,
+    answers: Mapping[str, Sequence[str]] | None = None,
     settings: Settings | None = None,
 ) -> Queue:
     """Write the n cases most like what is looked for, the most similar first, to a workbook to fill in.
@@ -96,6 +97,7 @@ def review_similar(
             of its texts is an example), or any other text.
         model: whose words are compared, and whose labels are proposed.
         output, n, force, settings: as for `review_training`.
+        answers: case id -> causes that are known already, primary first (none for other); they are filled in.
 
     Raises:
         InputError: a file that cannot be used, n below 1, an output that exists, or nothing that can be looked for.
@@ -116,7 +118,7 @@ def review_similar(
     cases = fields.iloc[found["position"]].reset_index(drop=True)
     reasons = [f"liknar det som söks ({100 * max(likeness, 0):.0f} %)" for likeness in found["similarity"]]
     labels = label_texts(cases["text"].tolist(), model, settings)
-    target = _write(output, cases, labels, reasons, model, taxonomy, force)
+    target = _write(output, cases, labels, reasons, model, taxonomy, force, answers)
     return Queue(len(cases), len(fields), target)
 
 
@@ -173,6 +175,7 @@ def _write(
     model: StoredModel,
     taxonomy: Taxonomy,
     force: bool,
+    answers: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """A book of all these cases, in this order, with what `labels` (as from `label_texts`) proposes for them."""
     columns = [f"p_{cause}" for cause in model.model.cause_ids]
@@ -191,7 +194,7 @@ def _write(
             "rank": np.arange(1, len(asked) + 1),
         }
     )
-    return write_book(output, asked, frame, taxonomy, force)
+    return write_book(output, asked, frame, taxonomy, force, answers)
 
 
 def _as_held_out(labels: pd.DataFrame, suspected: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:

@@ -126,6 +126,11 @@ def read_training_data(
     )
 
 
+def masked_texts(data: TrainingData) -> dict[str, str]:
+    """Name of each text (`text_digest`) -> the text, masked: so that a person can read what was predicted wrongly."""
+    return {text_digest(text): prepare(text) for text in data.texts}
+
+
 # --- corrections -------------------------------------------------------------------------------------------------
 
 _NOTHING = pd.DataFrame({name: pd.Series(dtype="str") for name in ("text", "causes", "primary_cause", "author")})

@@ -112,6 +112,16 @@ def test_like_takes_the_name_of_a_cause_a_file_of_examples_and_plain_words(
         assert read_book(answered(queue.output), taxonomy).rows["chosen"].tolist() == ["useful", "useful"]
 
 
+def test_answers_that_are_known_are_filled_in(stored: StoredModel, tmp_path: Path, taxonomy: Taxonomy) -> None:
+    pd.DataFrame({"ärende": ["a", "b"], "klagomål": [PROBE, "Satt i telefonkö"]}).to_csv(
+        tmp_path / "c.csv", index=False
+    )
+    known = {"a": [], "b": ["wait_time", "naming_confusion"]}
+    book = review_similar(tmp_path / "c.csv", like=["kö"], model=stored, output=tmp_path / "q.xlsx", answers=known)
+    rows = read_book(book.output, taxonomy).rows.set_index("case_id")["causes"]
+    assert rows.to_dict() == {"a": "", "b": "wait_time;naming_confusion"}
+
+
 def test_what_cannot_be_looked_for_is_told_without_the_text(stored: StoredModel, tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_text(f"klagomål\n{PROBE}\n", encoding="utf-8")
     book = tmp_path / "q.xlsx"
