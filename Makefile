@@ -39,6 +39,7 @@ benchmark: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/peers.py vectors
 	$(BIN)/python tests/benchmarks/intervals.py
 	$(BIN)/python tests/benchmarks/audited_months.py
+	$(BIN)/python tests/benchmarks/half_year.py
 	$(BIN)/python tests/benchmarks/report_speed.py
 	$(BIN)/python tests/benchmarks/label_speed.py
 	$(BIN)/python tests/benchmarks/kills.py --times 200

@@ -334,9 +334,14 @@ def real_reviews(sample: str) -> tuple[list[str], np.ndarray]:
     sets = [HERE / "real_dev_set.csv", HERE / "real_test_set.csv"]
     labels = pd.concat([pd.read_csv(path, keep_default_na=False, dtype=str) for path in sets])
     labels = labels[labels["sample"] == sample]
-    with REVIEWS.open(encoding="utf-8") as lines:
-        texts = {review["id"]: review["text"] for review in map(json.loads, lines)}
+    texts = real_texts()
     return [texts[i] for i in labels["id"]], indicator(labels["causes"].tolist(), CAUSES)
+
+
+def real_texts() -> dict[str, str]:
+    """The real reviews by their ids."""
+    with REVIEWS.open(encoding="utf-8") as lines:
+        return {review["id"]: review["text"] for review in map(json.loads, lines)}
 
 
 if __name__ == "__main__":
