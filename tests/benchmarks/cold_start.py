@@ -58,7 +58,8 @@ def main() -> None:
             f1 = percentile_interval(float(by_draw.mean()), means)
             values[f"{name}.{how}.{n}"] = f1.estimate
             precision = part["average_precision"].mean()
-            cells.append(f"{f1.estimate:.2f} ({f1.low:.2f}-{f1.high:.2f}), {precision:.2f}")
+            interval = f" ({f1.low:.2f}-{f1.high:.2f})" if len(by_draw) > 1 else ""
+            cells.append(f"{f1.estimate:.2f}{interval}, {precision:.2f}")
         table.add_row(name, how, *cells)
     console.print(table)
     record("cold start", {"draws": str(len(draws))}, values)
