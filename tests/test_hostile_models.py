@@ -60,7 +60,7 @@ def test_each_is_refused_with_one_sentence_that_names_the_directory(attempts: At
     start = f"{attempts.work / 'model'}: "
     for found in attempts.found:
         message = str(found["message"])
-        assert found["error"] == "ModelError", found
+        assert found["error"] in ("ModelError", "OlderModelError"), found
         assert message.startswith(start), found
         assert message.removeprefix(start) in ({DAMAGED} if found["sealed"] else SENTENCES), found
 
