@@ -13,12 +13,14 @@ from nollclassify.errors import InputError
 from nollclassify.evaluation import score
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import load_taxonomy
-from nollclassify.training_data import MIN_EXAMPLES, read_training_data
+from nollclassify.training_data import read_training_data
 from nollclassify.word_classes import load_word_classes
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 # One part of so many is held out.
 _PARTS = 5
+# The folds inside a fit need examples of every cause in each.
+_FEWEST = 10
 
 
 def learning_curve(
@@ -54,10 +56,11 @@ def learning_curve(
     rows = []
     for share in sorted(shares):
         part = np.sort(order[: round(share * len(order))])
-        # The folds inside a fit need some of every cause in each.
-        few = data.Y[part].sum(axis=0) < MIN_EXAMPLES
+        few = data.Y[part].sum(axis=0) < _FEWEST
         if not few.any():
-            classifier = ComplaintClassifier(taxonomy.cause_ids, candidates, seed=seed, word_classes=classes)
+            classifier = ComplaintClassifier(
+                taxonomy.cause_ids, candidates, seed=seed, word_classes=classes, taught=data.taught
+            )
             classifier.fit([data.texts[i] for i in part], data.Y[part], data.group[part], data.weight[part])
             rows.append({"texts": len(part)} | _scores(classifier, data.texts, data.Y, data.group, held_out))
         elif share == max(shares):
