@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from nollclassify import cli
 from tests.conftest import Workplace
@@ -185,3 +186,15 @@ def test_breaking_off_is_told_in_swedish(call, month: Path, monkeypatch: pytest.
     code, _, err = call("label", month)
     assert code == 130
     assert err == "Fel: avbrutet; ingen fil är halvskriven, kör samma kommando igen.\n"
+
+
+def test_a_process_that_died_for_want_of_memory_is_told_in_a_sentence(
+    call, month: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(*_: object, **__: object) -> None:
+        raise TerminatedWorkerError("what joblib raises")
+
+    monkeypatch.setattr("nollclassify.labelling.label", died)
+    code, _, err = call("label", month)
+    assert code == 1
+    assert err.startswith("Fel: en av processerna dog, troligen för att minnet tog slut; ")

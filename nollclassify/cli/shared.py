@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nollclassify.errors import BrokenOffError
+from nollclassify.errors import BrokenOffError, NollclassifyError
 
 if TYPE_CHECKING:
     from nollclassify.settings import Settings
@@ -26,6 +27,12 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise BrokenOffError("avbrutet; ingen fil är halvskriven, kör samma kommando igen.") from None
+        except BrokenExecutor:
+            # The system ends the largest process when memory runs out.
+            told = (
+                "en av processerna dog, troligen för att minnet tog slut; stäng andra program och kör kommandot igen."
+            )
+            raise NollclassifyError(told) from None
 
 
 app = typer.Typer(
