@@ -49,6 +49,8 @@ class Table:
     delimiter: str = ";"
     damaged: list[tuple[int, str, str]] = field(default_factory=list)
     """Row number, reason, and the row as it stood."""
+    sheet: str = ""
+    """Of a workbook, where it was asked for."""
 
 
 def format_of(path: Path) -> str:
@@ -100,9 +102,9 @@ def read_sheets(path: Path, known_headings: HeadingTest) -> list[Table]:
         table = read_table(path, known_headings)
         return [table] if known_headings(table.columns) else []
     with _readable(path):
-        found = [(rows, heading_row(rows, known_headings)) for rows in sheets_of(path).values()]
-    tables = [_sheet_table(rows, at) for rows, at in found if at is not None]
-    return [Table(_unique(table.columns), table.rows, table.lines) for table in tables]
+        found = [(name, rows, heading_row(rows, known_headings)) for name, rows in sheets_of(path).items()]
+    tables = [(name, _sheet_table(rows, at)) for name, rows, at in found if at is not None]
+    return [Table(_unique(table.columns), table.rows, table.lines, sheet=name) for name, table in tables]
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def _refused(part: pd.DataFrame) -> pd.DataFrame:
 def _told(path: Path, answers: Answers, part: pd.DataFrame, mend: pd.DataFrame) -> dict[str, Any]:
     counts = part["outcome"].value_counts()
     answered = part["key"].nunique() + len(answers.problems)
-    unnamed = (part["outcome"] == CHANGED) & (part["reviewer"].str.casefold() == path.stem.casefold())
+    unnamed = (part["outcome"] == CHANGED) & (part["reviewer"].astype(str).str.casefold() == path.stem.casefold())
     return {
         "book": str(path),
         **{outcome: int(counts.get(outcome, 0)) for outcome in _OUTCOMES},

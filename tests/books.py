@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ TEXTS = (
     ),
     *("a\x01b", "'citat", "x0041_ är ingen bokstav", "samma text", "samma text", "12345", "true", "slut "),
 )
+# Semicolons, quotation marks where they are needed, UTF-8.
+_AS_CSV = "59,34,76"
+_HOW_TO_WRITE = {"csv": f"csv:Text - txt - csv (StarCalc):{_AS_CSV}"}
+_HOW_TO_READ = {".csv": [f"--infilter=CSV:{_AS_CSV}"]}
 CAUSES = ("wait_time", "", "campaign_backlash;wait_time")
 
 
@@ -74,18 +78,25 @@ def edit(path: Path, *edits: Edit) -> Path:
 
 def by_office(path: Path, *formats: str) -> Path:
     """Save a book by LibreOffice, in one format after the other; returns the last file."""
+    return all_by_office([path], *formats)[0]
+
+
+def all_by_office(paths: Sequence[Path], *formats: str) -> list[Path]:
+    """Save books of one folder by LibreOffice, in one format after the other; returns the last files, in order."""
+    place = paths[0].parent
+    profile = f"-env:UserInstallation={(place / 'profile').as_uri()}"
     for number, ending in enumerate(formats):
-        folder = path.parent / f"office-{number}"
-        profile = f"-env:UserInstallation={(path.parent / 'profile').as_uri()}"
-        command = ["soffice", profile, "--headless", "--convert-to", ending, "--outdir", str(folder), str(path)]
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
-        path = folder / f"{path.stem}.{ending}"
-    return path
+        folder = place / f"office-{'-'.join(formats[: number + 1])}"
+        command = ["soffice", profile, "--headless", *_HOW_TO_READ.get(paths[0].suffix, [])]
+        command += ["--convert-to", _HOW_TO_WRITE.get(ending, ending), "--outdir", str(folder), *map(str, paths)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120 + 10 * len(paths))
+        paths = [folder / f"{path.stem}.{ending}" for path in paths]
+    return list(paths)
 
 
 def at(sheet: Worksheet, heading: str) -> int:
     """The number of the column with this heading, from 1."""
-    return next(cell.column for cell in sheet[1] if cell.value == heading)
+    return next(cell.column for cell in sheet[1] if str(cell.value).casefold() == heading)
 
 
 def fill(answers: dict[str, Any] | Callable[[str], Any], column: str = "huvudorsak") -> Edit:

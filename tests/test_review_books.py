@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nollclassify.errors import InputError
-from nollclassify.review_books import ANSWERS, Answers, case_key, read_book, write_book
+from nollclassify.review_books import Answers, read_book, write_book
+from nollclassify.review_frames import ANSWERS, case_key
 from nollclassify.sampling import sample
 from nollclassify.taxonomy import Taxonomy
 from tests.books import (
