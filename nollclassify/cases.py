@@ -186,7 +186,10 @@ def known_columns(path: Path, headings: Sequence[str], labelled: bool = False) -
     if "text" not in found:
         raise InputError(f"{path}: ingen kolumn har klagomålets text; döp den kolumnen till text eller klagomål.")
     if labelled and "causes" not in found:
-        raise InputError(f"{path}: ingen kolumn har orsaker; lägg till kolumnen orsaker (tom cell betyder Övrigt).")
+        raise InputError(
+            f"{path}: ingen kolumn har orsaker; märk filen med `nollclassify label`, "
+            "eller lägg till kolumnen orsaker (tom cell betyder Övrigt)."
+        )
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nollclassify.champions import FORCED, PROMOTED, ROLLED_BACK, line
-from nollclassify.errors import ModelError, NollclassifyError, OlderModelError, TrackingError
+from nollclassify.errors import InputError, ModelError, OlderModelError, TrackingError
 from nollclassify.evaluation import text_digest
 from nollclassify.gate import Decision, GateRule, HeldOut, gate, shared
 from nollclassify.model_store import StoredModel, copy_model, copying_model, load_model
@@ -63,10 +63,10 @@ def promote(version: str | int, reason: str = "", force: bool = False, settings:
     Raises:
         TrackingError: there is no such version, or no store.
         ModelError: the version cannot be loaded.
-        NollclassifyError: `force` without a reason.
+        InputError: `force` without a reason.
     """
     if force and not reason:
-        raise NollclassifyError("--force kräver --reason: skriv varför modellen ska gälla trots grinden.")
+        raise InputError("--force kräver --reason: skriv varför modellen ska gälla trots grinden.")
     settings = settings or load_settings()
     tracking = Tracking(settings)
     with tracking.alone():

@@ -156,7 +156,11 @@ def test_an_id_among_numbers_with_gaps_is_the_same_id_as_elsewhere(tmp_path: Pat
         ("id;meddelande", "ingen kolumn har klagomålets text; döp den kolumnen till text eller klagomål."),
         ("text;Klagomål", "kolumnerna text och Klagomål betyder samma sak; ta bort den ena."),
         ("text;text", "kolumnerna text och text (2) betyder samma sak; ta bort den ena."),
-        ("text;id", "ingen kolumn har orsaker; lägg till kolumnen orsaker (tom cell betyder Övrigt)."),
+        (
+            "text;id",
+            "ingen kolumn har orsaker; märk filen med `nollclassify label`, "
+            "eller lägg till kolumnen orsaker (tom cell betyder Övrigt).",
+        ),
     ],
 )
 def test_a_file_without_the_columns_it_needs_is_refused(

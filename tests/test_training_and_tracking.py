@@ -13,7 +13,7 @@ import pytest
 
 import nollclassify
 from nollclassify.cases import read_cases
-from nollclassify.errors import InputError, NollclassifyError, TrackingError
+from nollclassify.errors import InputError, TrackingError
 from nollclassify.model_store import load_model
 from nollclassify.promotion import promote
 from nollclassify.taxonomy import Taxonomy, load_taxonomy
@@ -115,7 +115,7 @@ def test_a_challenger_that_is_worse_does_not_become_champion(own_workplace: Path
 def test_a_person_can_promote_with_a_reason_that_is_recorded(own_workplace: Path) -> None:
     strict = replace(SMALL, min_gate_texts=10_000)
     assert not promote(1, settings=strict).promoted
-    with pytest.raises(NollclassifyError, match="--force kräver --reason"):
+    with pytest.raises(InputError, match="--force kräver --reason"):
         promote(1, force=True, settings=strict)
     done = promote(1, reason="granskad för hand", force=True, settings=strict)
     assert done.promoted
