@@ -53,6 +53,8 @@ from nollclassify.taxonomy import OTHER, Taxonomy
 
 # Where so many rows stand beside the wrong cells a few columns were sorted: the other rows are not to be trusted.
 _SHIFTED_ROWS = 3
+# On the hidden sheet of the other book in which people answer.
+_AUDIT_MARKS = {"ärende", "stratum", "dragen"}
 TAKE_BACK = "Ta tillbaka beslutet"
 _WIDTHS = {
     **dict(zip(SHOWN, (5, 11, 10, 9, 11, 64, 17, 17, 17), strict=True)),
@@ -161,6 +163,10 @@ def read_book(path: str | Path, taxonomy: Taxonomy) -> Answers:
     sheets = [table for table in tables if not _n_frame(table.columns) and _n_questions(table.columns)]
     if not sheets:
         raise InputError(f"{path}: inget blad har kolumnen huvudorsak; ange boken som `nollclassify review` skrev.")
+    if any(_known(table.columns, _AUDIT_MARKS) >= _AUDIT_MARKS for table in tables):
+        raise InputError(
+            f"{path}: boken är skriven av `nollclassify audit`; ge den till `nollclassify report --audit`."
+        )
     parts = [part for sheet in sheets for part in _parts(sheet)]
     frame = Frame(frames) if frames else None
     if frame is None and not all(set(IDENTITY) <= set(headings(part)) for part in parts):

@@ -131,6 +131,12 @@ class Frame:
             return self._with_its_rest(row, self._asked[common.pop()])
         if common:
             raise UnclearAnswerError(next(iter(meant)), f"flera klagomål har detta; kopiera tillbaka {KEY}.")
+        for odd in meant:
+            if len(meant) > 2 and set.intersection(*(keys for name, keys in meant.items() if name != odd)):
+                raise UnclearAnswerError(
+                    odd,
+                    f"{odd} hör till ett annat klagomål än raden i övrigt; sortera om hela raderna, inte en kolumn.",
+                )
         raise UnclearAnswerError(
             next(iter(meant)),
             f"{' och '.join(meant)} hör till olika klagomål; sortera om hela raderna, inte en kolumn.",

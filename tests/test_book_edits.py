@@ -10,6 +10,8 @@ from typing import Any
 import openpyxl
 import pytest
 
+from nollclassify.auditing import audit
+from nollclassify.errors import InputError
 from nollclassify.learning import learn
 from nollclassify.review_books import read_book
 from nollclassify.reviewing import review
@@ -164,3 +166,19 @@ def test_two_peoples_rows_pasted_together_are_told_apart_by_their_names(
     assert answers.problems.empty
     wanted = {(given.case_id, names[mark[-1]], given.causes) for mark, given in chain.given.items()}
     assert set(answers.rows[["case_id", "reviewer", "causes"]].itertuples(index=False, name=None)) == wanted
+
+
+def test_the_book_of_an_audit_is_told_where_it_belongs(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    path = labelled(tmp_path / "mars.csv", [f"K-{n}" for n in range(25)])
+    drawn = audit(path, n=20, output=tmp_path / "granskning.xlsx", settings=Settings()).output
+    with pytest.raises(InputError) as caught:
+        read_book(drawn, taxonomy)
+    wanted = "boken är skriven av `nollclassify audit`; ge den till `nollclassify report --audit`."
+    assert str(caught.value) == f"{drawn}: {wanted}"
+
+
+def test_the_part_of_a_row_that_is_another_cases_is_named(book: Path, taxonomy: Taxonomy) -> None:
+    edit(book, put("K-1", "huvudorsak", "Väntetid"), put("K-1", "ärende", "K-2"))
+    assert problems(book, taxonomy) == [
+        "ärende hör till ett annat klagomål än raden i övrigt; sortera om hela raderna, inte en kolumn."
+    ]

@@ -116,6 +116,7 @@ def test_the_command_shows_figures_but_no_texts(
         "För få för en siffra: minst 20 behövs. Låt två personer fylla i var sin kopia av samma bok.",
         "Det som förväxlas, antal ärenden:",
         "     1  Övrigt i stället för Väntetid",
+        "Ärendena bakom varje par: kör igen med `-o samsyn.xlsx`.",
     ]
     decide(ledger, decision("19", "", "Anna"), decision("19", "", "Bo"))
     out = call("-o", "samsyn.xlsx")

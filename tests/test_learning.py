@@ -233,11 +233,23 @@ def test_the_command_says_in_swedish_what_it_did_and_shows_no_text(fill, call) -
     assert f"  {two}, rad " in out
     assert "Granskarna är oense, och tills de är överens tränas inget av detta in (antal ärenden: 1):" in out
     assert re.search(
-        r"  ärende K-0: Bo Kampanjkritik \(bo\.xlsx, rad \d\); anna Väntetid \(anna\.xlsx, rad \d\)\n", out
+        r"  ärende K-0 – Bo: Kampanjkritik \(bo\.xlsx, rad \d\); anna: Väntetid \(anna\.xlsx, rad \d\)\n"
+        r"  Kom överens, ändra svaret i den ena boken och läs in den igen\.\n",
+        out,
     )
     assert "sak0" not in out + err
     code, out, _ = call("--take-back", "K-0", "--reviewer", "bo")
     assert (code, out.splitlines()[0]) == (0, "1 beslut är tillbakatagna.")
+
+
+def test_the_command_tells_a_fault_of_many_rows_once_and_what_comes_next(fill, call) -> None:
+    book = fill("anna.xlsx", {"K-0": ["Nyckfullhet"], "K-1": ["Nyckfullhet"]})
+    _, out, _ = call(book)
+    assert "Att rätta (2); " in out
+    assert re.search(r"  .*anna\.xlsx, rad \d, \d, kolumn huvudorsak: okänd orsak; välj ur listan i cellen\.\n", out)
+    assert out.splitlines()[-1] == (
+        "Inget är avgjort än, så det finns inget att träna på: välj huvudorsak i boken och läs in den igen."
+    )
 
 
 def test_a_damaged_ledger_is_one_sentence(fill, call, here: Path) -> None:

@@ -246,7 +246,9 @@ def test_a_column_that_was_sorted_alone_puts_no_answer_on_another_case(
     assert len(answers.problems) + len(answers.rows) == len(WANTED)
     assert len(answers.problems) >= 10
     wanted = (
-        "hör till olika klagomål; sortera om hela raderna" if framed else "hör inte ihop; kopiera tillbaka hela raden"
+        "raden i övrigt; sortera om hela raderna, inte en kolumn"
+        if framed
+        else "hör inte ihop; kopiera tillbaka hela raden"
     )
     assert answers.problems["reason"].str.contains(wanted).all()
 
@@ -314,8 +316,8 @@ def test_a_book_saved_as_csv_reads_by_its_keys(book: Path, taxonomy: Taxonomy) -
         ),
         (
             [put("K-1", "klagomål", "samma text")],
-            "nyckel",
-            "nyckel och ärende och klagomål hör till olika klagomål; sortera om hela raderna, inte en kolumn.",
+            "klagomål",
+            "klagomål hör till ett annat klagomål än raden i övrigt; sortera om hela raderna, inte en kolumn.",
         ),
         (
             [put("K-1", "klagomål", "samma text"), put("K-1", "nyckel", ""), put("K-1", "ärende", "")],

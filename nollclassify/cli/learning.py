@@ -47,7 +47,10 @@ def learn(
     _print_books(result)
     _print_problems(result)
     _print_conflicts(result.conflicts, loaded.names_sv)
-    print(f"{result.n_settled} avgjorda klagomål finns nu att träna på; kör `nollclassify train`.")
+    if result.n_settled:
+        print(f"{result.n_settled} avgjorda klagomål finns nu att träna på; kör `nollclassify train`.")
+    else:
+        print("Inget är avgjort än, så det finns inget att träna på: välj huvudorsak i boken och läs in den igen.")
     if len(result.problems):
         raise typer.Exit(EXIT_REJECTED)
 
@@ -69,10 +72,14 @@ def _print_problems(result: Learned) -> None:
     if problems.empty:
         return
     print(f"Att rätta ({len(problems)}); allt annat är inläst. Rätta i boken och läs in den igen:")
-    for row in problems.head(_SHOWN).to_dict("records"):
-        where = f", rad {row['line']}, kolumn {row['column']}" if row["line"] else ""
-        print(f"  {row['book']}{where}: {row['reason']}")
-    _print_rest(len(problems))
+    # A column that was sorted by itself is one fault, not one a row.
+    alike = list(problems.groupby(["book", "column", "reason"], sort=False))
+    for (book, column, reason), rows in alike[:_SHOWN]:
+        lines = [str(line) for line in rows["line"] if line]
+        more = f" och {len(lines) - _SHOWN} till" if len(lines) > _SHOWN else ""
+        where = f", rad {', '.join(lines[:_SHOWN])}{more}, kolumn {column}" if lines else ""
+        print(f"  {book}{where}: {reason}")
+    _print_rest(len(alike))
     if result.problem_files:
         print(f"  Samma lista: {', '.join(map(str, result.problem_files))}")
 
@@ -84,11 +91,12 @@ def _print_conflicts(conflicts: pd.DataFrame, names_sv: Callable[[str], str]) ->
     print(f"Granskarna är oense, och tills de är överens tränas inget av detta in (antal ärenden: {len(by_case)}):")
     for _, rows in by_case[:_SHOWN]:
         said = [
-            f"{row['reviewer']} {names_sv(row['causes'])} ({row['file']}, rad {row['line']})"
+            f"{row['reviewer']}: {names_sv(row['causes'])} ({row['file']}, rad {row['line']})"
             for row in rows.to_dict("records")
         ]
-        print(f"  ärende {rows['case_id'].iat[0]}: {'; '.join(said)}")
+        print(f"  ärende {rows['case_id'].iat[0]} – {'; '.join(said)}")
     _print_rest(len(by_case))
+    print("  Kom överens, ändra svaret i den ena boken och läs in den igen.")
 
 
 def _print_rest(n: int) -> None:
@@ -117,6 +125,8 @@ def agreement(
     _print_pairs(result)
     if result.output:
         print(f"Ärendena bakom varje par: {result.output}")
+    elif len(result.pairs):
+        print("Ärendena bakom varje par: kör igen med `-o samsyn.xlsx`.")
 
 
 def _print_figures(result: Agreement) -> None:
