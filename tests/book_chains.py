@@ -112,7 +112,7 @@ def judged(paths: Sequence[Path], chain: Chain, ledger: Path) -> Verdict:
     verdict.reasons.update(str(row["reason"]) for row in problems)
     rows = Corrections(ledger).history()
     known = {(row["case_id"], row["reviewer"].casefold(), row["causes"]) for row in rows.to_dict("records")}
-    meant = set()
+    meant, told = set(), set()
     for path in paths:
         for sheet, line, mark, signed in left(path):
             given = chain.given[mark]
@@ -126,8 +126,13 @@ def judged(paths: Sequence[Path], chain: Chain, ledger: Path) -> Verdict:
                 for row in problems
             ):
                 verdict.told += 1
+                told.add(mark)
             else:
                 verdict.lost.append(mark)
+    # What cannot be taken in and stands there twice, alike, is told by one of its rows.
+    again = [mark for mark in verdict.lost if mark in told and not chain.given[mark].clear]
+    verdict.told += len(again)
+    verdict.lost = [mark for mark in verdict.lost if mark not in again]
     verdict.wrong = sorted(map(str, known - meant))
     if len(known) < len(rows):
         verdict.wrong.append("twice in the ledger")
