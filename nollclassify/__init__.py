@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nollclassify.auditing import audit
-    from nollclassify.demo import demo
+    from nollclassify.demonstration import demo
     from nollclassify.double_coding import agreement
     from nollclassify.drift_page import drift
     from nollclassify.labelling import label
@@ -46,7 +46,7 @@ _HOMES = {
     "agreement": ("nollclassify.double_coding", "agreement"),
     "audit": ("nollclassify.auditing", "audit"),
     "causes": ("nollclassify.taxonomy", "load_taxonomy"),
-    "demo": ("nollclassify.demo", "demo"),
+    "demo": ("nollclassify.demonstration", "demo"),
     "differences": ("nollclassify.promotion", "differences"),
     "drift": ("nollclassify.drift_page", "drift"),
     "evaluate": ("nollclassify.scoring", "evaluate"),

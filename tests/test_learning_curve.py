@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nollclassify.cases import read_cases
-from nollclassify.demo import labelled_examples, new_cause_answers
+from nollclassify.demonstration import labelled_examples, new_cause_answers
 from nollclassify.errors import InputError
 from nollclassify.evaluation import text_digest
 from nollclassify.learning_curve import learning_curve

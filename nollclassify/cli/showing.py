@@ -37,7 +37,7 @@ def demo(
     """Visa hela arbetet på medföljande texter: träna, befordra, märk en månad, sammanställ."""
     with steps() as progress:
         progress("läser in bibliotek och texter")
-        from nollclassify.demo import demo as run
+        from nollclassify.demonstration import demo as run
 
         result = run(folder, settings_for(), progress)
     print_training(result.training)

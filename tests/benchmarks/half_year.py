@@ -18,7 +18,7 @@ import pandas as pd
 from peers import HERE, REVIEWS, console, real_texts, record
 from rich.table import Table
 
-from nollclassify.demo import labelled_examples
+from nollclassify.demonstration import labelled_examples
 from nollclassify.estimation import Interval, wilson
 from nollclassify.rehearsal import rehearse
 
