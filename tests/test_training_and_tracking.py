@@ -231,3 +231,9 @@ def test_the_starter_corpus_is_read_like_any_file(taxonomy: Taxonomy) -> None:
 @pytest.mark.parametrize("verb", ["train", "label", "evaluate", "promote", "rollback", "differences", "report", "demo"])
 def test_the_verbs_of_the_command_line_are_functions_of_the_package(verb: str) -> None:
     assert getattr(nollclassify, verb).__name__ == verb
+
+
+def test_no_module_bears_the_name_of_a_verb_and_takes_its_place_once_it_is_imported() -> None:
+    modules = {path.stem for path in Path(nollclassify.__file__).parent.iterdir() if path.stem != "__init__"}
+    # Importing a package of that name sets it as an attribute, which hides the function.
+    assert not modules & set(nollclassify.__all__)
