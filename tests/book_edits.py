@@ -131,8 +131,10 @@ def _columns_cut(chain: Chain) -> Edit:
     """Columns that nobody needs, and now and then one or two of key, id and text."""
 
     def change(book: openpyxl.Workbook) -> None:
-        between = ("varför", "förslag", "bevis") if "block sorted" in chain.kinds else ()
-        there = [name for name in OTHERS if name in _columns(book) and name not in between]
+        needed = ("varför", "förslag", "bevis") if "block sorted" in chain.kinds else ()
+        if "answers that are not clear" in chain.kinds:
+            needed += ("kommentar",)  # a comment without an answer is all that some rows have
+        there = [name for name in OTHERS if name in _columns(book) and name not in needed]
         gone = chain.chance.sample(there, min(len(there), chain.chance.randrange(1, 4)))
         if "harm" not in chain.kinds and "frame gone" not in chain.kinds and chain.chance.random() < 0.4:
             kept = chain.chance.choice(IDENTITY[:2])
