@@ -28,7 +28,9 @@ from nollclassify.ledger import ALL_PRODUCTS, load_definition
 from nollclassify.model_store import StoredModel
 from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.figures import tidy_table
+from nollclassify.review_books import read_book
 from nollclassify.reviewing import review
+from nollclassify.sampling import AUDIT, USEFUL
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, load_taxonomy
 from nollclassify.text_labels import label_texts
@@ -74,7 +76,9 @@ def rehearse(
         `macro_f1_first` and `micro_f1_first`; `unreviewed` (share of cases that need no review) and
         `unreviewed_right` with its limits (share of those whose label set is right); `intervals` (how many shares of
         causes were told after the audit) and `covered` (how many of their intervals hold the true share);
-        `corrections` (settled before the month) and `promoted` (whether the month's training became champion).
+        `corrections` (settled before the month); `by_worth` and `by_chance` (how many cases were reviewed for which
+        reason) with `by_worth_wrong` and `by_chance_wrong` (in how many of them the proposed set of causes was wrong);
+        and `promoted` (whether the month's training became champion).
 
     Raises:
         InputError: no months, n below 20, or a file that cannot be used.
@@ -102,7 +106,7 @@ def rehearse(
     for number, path in enumerate(months, 1):
         progress(f"månad {number} av {len(months)}")
         month = _Month(Path(path), place / f"month-{number}", n, seed, settings)
-        row = month.measured(first) | month.audited() | {"corrections": settled}
+        row = month.measured(first) | month.audited() | {"corrections": settled} | month.reviewed()
         settled = month.learned()
         training = train(*base, output=place / "models" / "challenger", **options)
         rows.append(row | {"promoted": training.decision is not None and training.decision.passed})
@@ -115,6 +119,7 @@ class _Month:
 
     def __init__(self, path: Path, place: Path, n: int, seed: int, settings: Settings) -> None:
         self.place, self.n, self.seed, self.settings = place, n, seed, settings
+        self._book = place / "review.xlsx"
         self.taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
         self.fields = read_cases(path, self.taxonomy, labelled=True).fields
         causes = [ids.split(";") if ids else [] for ids in self.fields["causes"]]
@@ -178,14 +183,18 @@ class _Month:
         covered = (shares["low"].astype(float) <= true) & (true <= shares["high"].astype(float))
         return {"intervals": len(shares), "covered": int(covered.sum())}
 
+    def reviewed(self) -> dict[str, int]:
+        """Review the month with the known answers: how many cases for which reason, how many of them labelled wrong."""
+        output, answers = self.labelled.output, self.answers
+        review(output, n=self.n, output=self._book, seed=self.seed, answers=answers, settings=self.settings)
+        rows = read_book(self._book, self.taxonomy).rows
+        proposed, given = (rows[name].str.split(";").map(frozenset) for name in ("proposed", "causes"))
+        found: dict[str, int] = {}
+        for name, chosen in (("by_worth", USEFUL), ("by_chance", AUDIT)):
+            of_these = rows["chosen"] == chosen
+            found |= {name: int(of_these.sum()), f"{name}_wrong": int((proposed != given)[of_these].sum())}
+        return found
+
     def learned(self) -> int:
-        """Review the month with the known answers and learn them; how many corrections there are now."""
-        book = review(
-            self.labelled.output,
-            n=self.n,
-            output=self.place / "review.xlsx",
-            seed=self.seed,
-            answers=self.answers,
-            settings=self.settings,
-        )
-        return learn(book.output, reviewer="facit", settings=self.settings).n_settled
+        """Learn what was reviewed; how many corrections there are now."""
+        return learn(self._book, reviewer="facit", settings=self.settings).n_settled

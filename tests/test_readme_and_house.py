@@ -77,6 +77,17 @@ def test_every_make_command_of_the_readme_is_a_target() -> None:
             assert done.stdout.strip().splitlines()[-1].endswith("nollclassify demo")
 
 
+def test_the_readme_names_each_module_once_in_the_order_that_is_checked() -> None:
+    listed = README.partition("```\ncli ")[2].partition("```")[0]
+    named = [name for line in f"cli {listed}".splitlines() for name in line[:40].split()]
+    found = {path.stem for path in (ROOT / "nollclassify").glob("*") if path.suffix == ".py" or path.is_dir()}
+    assert sorted(named) == sorted(found - {"__init__", "__pycache__", "data"})
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    layers = tools["importlinter"]["contracts"][0]["layers"]
+    rank = {name.removeprefix("nollclassify."): n for n, layer in enumerate(layers) for name in layer.split(" | ")}
+    assert [rank[name] for name in named] == sorted(rank[name] for name in named)
+
+
 def test_the_python_of_the_readme_runs(demonstration: Path) -> None:
     (code,) = blocks("python")
     done = run(sys.executable, "-W", "error", "-c", code, cwd=demonstration)

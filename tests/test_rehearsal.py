@@ -39,6 +39,10 @@ def test_months_are_labelled_reviewed_learned_and_the_gate_is_asked(
     assert (table["covered"] <= table["intervals"]).all()
     assert (table["intervals"] == 6).all()
     assert table["unreviewed"].between(0, 1).all()
+    assert list(table["by_worth"]) == [13, 13]
+    assert list(table["by_chance"]) == [7, 7]
+    assert table["by_worth_wrong"].between(1, 13).all()
+    assert table["by_chance_wrong"].between(0, 7).all()
     assert "causes" not in (tmp_path / "rehearsal/month-1/cases.csv").read_text(encoding="utf-8-sig").splitlines()[0]
     assert len(pd.read_csv(tmp_path / "rehearsal" / RESULT, sep=";")) == 2
 

@@ -1,15 +1,17 @@
 """Half a year of the loop: each month label, review 40, learn, retrain, promote; quality and honesty by month.
 
     make benchmark
-    python tests/benchmarks/half_year.py
+    python tests/benchmarks/half_year.py [--folder FOLDER]
 
 The months are made of the five example months and the real reviews of the development set. Nobody who wrote in one
 month wrote in another, nor in the starter corpus, which the first model learns: so what is gained is not gained by
-knowing an author. Real reviews are left out where they are not at hand.
+knowing an author. Real reviews are left out where they are not at hand. With a folder (a new one) the months stay
+there, so that notebook 05 can be given them.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from contextlib import chdir
 from pathlib import Path
@@ -65,25 +67,40 @@ def real_reviews() -> pd.DataFrame:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, chdir(name):
-        table = rehearse(*half_year(Path(name)), n=N, progress=console.print)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="where everything stays, by default nowhere")
+    kept = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as name:
+        folder = (kept or Path(name)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        with chdir(folder):
+            table = rehearse(*half_year(folder), n=N, progress=console.print)
     shown = Table(title=f"Half a year, {N} reviewed and {N} audited a month", title_justify="left")
     heads = ("month", "n", "macro-F1 (95 %)", "of the first model", "micro-F1", "of the first model")
-    for head in (*heads, "without review", "... whole set right", "covered", "corrections", "promoted"):
+    for head in (*heads, "without review", "... whole set right", "covered", "corrections", *REASONS, "promoted"):
         shown.add_column(head)
     for row in table.to_dict("records"):
         macro, right = (Interval(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in FIGURES)
         first = (f"{row['macro_f1_first']:.3f}", f"{row['micro_f1']:.3f}", f"{row['micro_f1_first']:.3f}")
-        last = (f"{row['covered']} of {row['intervals']}", str(row["corrections"]), "yes" if row["promoted"] else "no")
-        shown.add_row(row["month"], str(row["n"]), told(macro), *first, f"{row['unreviewed']:.3f}", told(right), *last)
+        wrong = [f"{row[f'{reason}_wrong']} of {row[reason]}" for reason in REASONS.values()]
+        last = (f"{row['covered']} of {row['intervals']}", str(row["corrections"]), *wrong)
+        promoted = "yes" if row["promoted"] else "no"
+        shown.add_row(
+            *(row["month"], str(row["n"]), told(macro), *first, f"{row['unreviewed']:.3f}", told(right)),
+            *(*last, promoted),
+        )
     console.print(shown)
     covered = wilson(int(table["covered"].sum()), int(table["intervals"].sum()))
     console.print(f"covered: {table['covered'].sum()} of {table['intervals'].sum()} intervals, {told(covered)}")
+    for head, reason in REASONS.items():
+        wrong = wilson(int(table[f"{reason}_wrong"].sum()), int(table[reason].sum()))
+        console.print(f"{head}: {told(wrong)}, n {table[reason].sum()}")
     gains = {f"{name} gain": float((table[name] - table[f"{name}_first"]).mean()) for name in ("macro_f1", "micro_f1")}
     console.print(", ".join(f"{name} over the first model, mean of the months: {v:+.3f}" for name, v in gains.items()))
     record("half a year", {"n": str(N)}, {"coverage": covered.estimate, **gains})
 
 
+REASONS = {"wrong by worth": "by_worth", "wrong by chance": "by_chance"}
 FIGURES = ("macro_f1", "unreviewed_right")
 
 
