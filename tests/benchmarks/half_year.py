@@ -76,9 +76,9 @@ def main() -> None:
         with chdir(folder):
             table = rehearse(*half_year(folder), n=N, progress=console.print)
     shown = Table(title=f"Half a year, {N} reviewed and {N} audited a month", title_justify="left")
-    heads = ("month", "n", "macro-F1 (95 %)", "of the first model", "micro-F1", "of the first model")
-    for head in (*heads, "without review", "... whole set right", "covered", "corrections", *REASONS, "promoted"):
-        shown.add_column(head)
+    heads = ("month", "n", WIDE[0], "first model", "micro-F1", "first model", "without review", WIDE[1])
+    for head in (*heads, "covered", "corrected", *REASONS, "promoted"):
+        shown.add_column(head, min_width=19 if head in WIDE else None)
     for row in table.to_dict("records"):
         macro, right = (Interval(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in FIGURES)
         first = (f"{row['macro_f1_first']:.3f}", f"{row['micro_f1']:.3f}", f"{row['micro_f1_first']:.3f}")
@@ -101,6 +101,7 @@ def main() -> None:
 
 
 REASONS = {"wrong by worth": "by_worth", "wrong by chance": "by_chance"}
+WIDE = ("macro-F1 (95 %)", "of these right")
 FIGURES = ("macro_f1", "unreviewed_right")
 
 
