@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ from nollclassify.taxonomy import Taxonomy, load_taxonomy
 
 _OUTCOMES = (NEW, CHANGED, UNCHANGED, TAKEN_BACK)
 _PROBLEM = ["line", "column", "reason"]
+_TOLD = ["book", *_OUTCOMES, "unanswered", "refused", "unnamed", "nameless", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Learned:
     Attributes:
         books: one row a book that could be read: `book` (its path), how many answers were `new`, `changed`,
             `unchanged` and `taken_back`, how many cases are `unanswered`, how many rows were `refused`, and `unnamed`:
-            changed ones that have no other reviewer than the book's name.
+            changed ones that have no other reviewer than the book's name. Further `nameless`: answers that have no
+            other reviewer; and `replaced`: earlier ones without a name, instead of which a named one holds now.
         problems: what was not taken in, of all books: `book`, `line` (0 for the whole book), `column`, `reason`.
         problem_files: where the same is written, for each book that has any: BOOK.problem.csv.
         conflicts: the decisions of all cases on which reviewers disagree, as `Corrections.conflicts`.
@@ -51,7 +54,8 @@ def learn(
     """Take the answers of filled-in review books into the ledger of corrections; read twice, a book changes nothing.
 
     Rows that are not clear are left out, all others are taken in. An answer belongs to the person in `granskat av`,
-    else to `reviewer`, else to the book's name, so that two people's copies of one book are told apart.
+    else to `reviewer`, else to the book's name, so that two people's copies of one book are told apart. Where a row is
+    named later, the answer that the same book gave of the case without a name is taken back.
 
     Args:
         books: workbooks that `review` wrote and people filled in.
@@ -71,13 +75,15 @@ def learn(
     read, unreadable = _read(books, taxonomy)
     by_hand = _take_back(ledger, take_back, reviewer)
     told, problems, files = [], list(unreadable), []
-    for path, answers, part in _append(ledger, read, reviewer):
+    taken_in = _append(ledger, read, reviewer)
+    replaced = _replace_nameless(ledger, taken_in)
+    for path, answers, part in taken_in:
         mend = pd.concat([answers.problems, _refused(part)], ignore_index=True).sort_values("line", kind="stable")
-        told.append(_told(path, answers, part, mend))
+        told.append(_told(path, answers, part, mend) | {"replaced": replaced[path]})
         files += _write_problems(path, mend)
         problems.append(mend.assign(book=str(path)))
     return Learned(
-        pd.DataFrame(told, columns=["book", *_OUTCOMES, "unanswered", "refused", "unnamed"]),
+        pd.DataFrame(told, columns=_TOLD),
         pd.concat([pd.DataFrame(columns=["book", *_PROBLEM]), *problems], ignore_index=True),
         tuple(files),
         ledger.conflicts(),
@@ -118,7 +124,30 @@ def _rows(path: Path, answers: Answers, reviewer: str) -> pd.DataFrame:
     rows = answers.rows
     named = [name or reviewer or path.stem for name in rows["reviewer"]]
     # What people write beside a complaint may name the customer.
-    return rows.assign(reviewer=named, file=path.name, comment=[mask(comment) for comment in rows["comment"]])
+    comments = [mask(comment) for comment in rows["comment"]]
+    return rows.assign(reviewer=named, file=path.name, comment=comments, in_cell=rows["reviewer"].astype(bool))
+
+
+def _replace_nameless(ledger: Corrections, taken_in: Sequence[tuple[Path, Answers, pd.DataFrame]]) -> Counter[Path]:
+    """Take back what a book said of a case without a name before, where it is named now; how many, by book.
+
+    Else one person would be two reviewers. A name of `--reviewer` counts only where the answer is the same: another
+    person may have filled in a book of the same name. Nor is anything taken back that still stands without a name.
+    """
+    count: Counter[Path] = Counter()
+    if not taken_in:
+        return count
+    current, everything = ledger.current(), pd.concat([part for *_, part in taken_in])
+    for path, _, part in taken_in:
+        without = current[(current["reviewer"] == path.stem) & (current["file"] == path.name)]
+        still = everything[everything["reviewer"].astype(str).str.casefold() == path.stem.casefold()]
+        accepted = part[part["outcome"].isin(_OUTCOMES)].set_index("key")
+        same = accepted["causes"] == without.set_index("key")["causes"].reindex(accepted.index)
+        named = set(accepted.index[accepted["in_cell"] | (same & ~accepted["taken_back"])]) - set(still["key"])
+        rows = without[without["key"].isin(named)]
+        rows = rows.assign(taken_back=True, proposed="", comment="")
+        count[path] = ledger.append(rows).count(TAKEN_BACK)
+    return count
 
 
 def _refused(part: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +172,7 @@ def _told(path: Path, answers: Answers, part: pd.DataFrame, mend: pd.DataFrame) 
         "unanswered": max(answers.n_asked - answered, 0),
         "refused": len(mend),
         "unnamed": int(unnamed.sum()),
+        "nameless": int((part["outcome"].isin(_OUTCOMES) & ~part["in_cell"] & (part["reviewer"] == path.stem)).sum()),
     }
 
 

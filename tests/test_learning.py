@@ -60,7 +60,9 @@ def fill(empty_book: Path, here: Path):
 
 
 def counts(result: Learned) -> list[dict[str, int]]:
-    return [{name: n for name, n in row.items() if n and name != "book"} for row in result.books.to_dict("records")]
+    """What became of each book, without what is 0 and how many answers have no name."""
+    rows = result.books.drop(columns=["book", "nameless"]).to_dict("records")
+    return [{name: n for name, n in row.items() if n} for row in rows]
 
 
 def current() -> set[tuple[str, str, str]]:
@@ -100,6 +102,50 @@ def test_a_reviewer_is_the_cell_else_the_option_else_the_books_name(fill) -> Non
     learn(fill("a.xlsx", answers), reviewer=" Bo  Ek ")
     learn(fill("b.xlsx", answers))
     assert {(case, who) for case, who, _ in current()} == {("K-0", "Åsa"), ("K-1", "Bo Ek"), ("K-1", "b")}
+
+
+def test_a_name_that_is_filled_in_later_replaces_the_nameless_answer_of_the_same_book(fill) -> None:
+    learn(fill("mars.xlsx", {"K-0": ["Väntetid"], "K-1": ["Övrigt"], "K-2": ["Övrigt"]}))
+    book = fill("mars.xlsx", {"K-0": ["Övrigt", "Anna"], "K-1": ["Övrigt", "Anna"], "K-2": ["Övrigt"]})
+    result = learn(book)
+    assert counts(result) == [{"new": 2, "unchanged": 1, "unanswered": N - 3, "replaced": 2}]
+    assert result.books["nameless"].tolist() == [1]
+    assert result.conflicts.empty
+    assert current() == {("K-0", "Anna", ""), ("K-1", "Anna", ""), ("K-2", "mars", "")}
+    history = Corrections("corrections.sqlite").history()
+    assert history[history["taken_back"]][["case_id", "reviewer", "file"]].to_numpy().tolist() == [
+        ["K-0", "mars", "mars.xlsx"],
+        ["K-1", "mars", "mars.xlsx"],
+    ]
+    assert counts(learn(book)) == [{"unchanged": 3, "unanswered": N - 3}]
+    pd.testing.assert_frame_equal(Corrections("corrections.sqlite").history(), history)
+
+
+def test_a_name_given_on_the_command_line_replaces_only_the_same_answer(fill) -> None:
+    learn(fill("mars.xlsx", {"K-0": ["Väntetid"], "K-1": ["Övrigt"]}))
+    # The other answer may be that of a second person, who filled in a book of the same name.
+    result = learn(fill("mars.xlsx", {"K-0": ["Övrigt"], "K-1": ["Övrigt"]}), reviewer="Anna")
+    assert counts(result) == [{"new": 2, "unanswered": N - 2, "replaced": 1}]
+    assert current() == {("K-0", "mars", "wait_time"), ("K-0", "Anna", ""), ("K-1", "Anna", "")}
+
+
+def test_a_nameless_answer_stays_where_it_still_stands_or_came_from_another_book(fill) -> None:
+    def second_row(named: str) -> Path:
+        """The book with a second, named row of the same case, as when two people share it."""
+        path = fill("mars.xlsx", {"K-0": ["Väntetid"]})
+        workbook = openpyxl.load_workbook(path)
+        sheet = workbook["granskning"]
+        headings = [cell.value for cell in sheet[1]]
+        row = next(list(r) for r in sheet.iter_rows(2, values_only=True) if r[headings.index("ärende")] == "K-0")
+        row[headings.index("granskat av")] = named
+        sheet.append(row)
+        workbook.save(path)
+        return path
+
+    learn(fill("mars.xlsx", {"K-0": ["Väntetid"]}))
+    assert counts(learn(second_row("Anna")))[0] == {"new": 1, "unchanged": 1, "unanswered": N - 1}
+    learn(fill("april.xlsx", {"K-0": ["Väntetid", "Bo"]}))
+    assert {who for _, who, _ in current()} == {"mars", "Anna", "Bo"}
 
 
 def test_two_peoples_copies_are_told_apart_and_where_they_disagree_nothing_is_settled(fill) -> None:
@@ -224,6 +270,7 @@ def test_the_command_says_in_swedish_what_it_did_and_shows_no_text(fill, call) -
     assert code == 0
     assert out.splitlines() == [
         f"{one}: 3 nya beslut, 0 ändrade, 0 oförändrade, 0 tillbakatagna, {N - 3} klagomål utan svar",
+        "  3 svar saknar namn i granskat av och räknas som anna.",
         "3 avgjorda klagomål finns nu att träna på; kör `nollclassify train`.",
     ]
     two = fill("bo.xlsx", {"K-0": ["Kampanjkritik"], "K-3": ["Nyckfullhet"]})

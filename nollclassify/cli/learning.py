@@ -63,6 +63,12 @@ def _print_books(result: Learned) -> None:
             f"{row['book']}: {row['new']} nya beslut, {row['changed']} ändrade, {row['unchanged']} oförändrade, "
             f"{row['taken_back']} tillbakatagna, {row['unanswered']} klagomål utan svar"
         )
+        if row["nameless"]:
+            have = "svar saknar namn i granskat av och räknas som"
+            print(f"  {row['nameless']} {have} {Path(row['book']).stem}.")
+        if row["replaced"]:
+            told = "svar utan namn är ersatt" if row["replaced"] == 1 else "svar utan namn är ersatta"
+            print(f"  {row['replaced']} tidigare {told} av det som nu har namn.")
         if row["unnamed"]:
             print("  Ändrade svar räknas som samma persons. Har en annan fyllt i boken: ange --reviewer NAMN.")
 
