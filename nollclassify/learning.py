@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from nollclassify.taxonomy import Taxonomy, load_taxonomy
 
 _OUTCOMES = (NEW, CHANGED, UNCHANGED, TAKEN_BACK)
 _PROBLEM = ["line", "column", "reason"]
-_TOLD = ["book", *_OUTCOMES, "unanswered", "refused", "unnamed", "nameless", "replaced"]
+_TOLD = ["book", *_OUTCOMES, "unanswered", "refused", "unnamed", "nameless", "replaced", "overtaken"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Learned:
         books: one row a book that could be read: `book` (its path), how many answers were `new`, `changed`,
             `unchanged` and `taken_back`, how many cases are `unanswered`, how many rows were `refused`, and `unnamed`:
             changed ones that have no other reviewer than the book's name. Further `nameless`: answers that have no
-            other reviewer; and `replaced`: earlier ones without a name, instead of which a named one holds now.
+            other reviewer; `replaced`: earlier ones without a name, instead of which a named one holds now; and
+            `overtaken`: the rows of `unchanged` answers that do not hold any more, for they were taken back or changed
+            since by other means than the book.
         problems: what was not taken in, of all books: `book`, `line` (0 for the whole book), `column`, `reason`.
         problem_files: where the same is written, for each book that has any: BOOK.problem.csv.
         conflicts: the decisions of all cases on which reviewers disagree, as `Corrections.conflicts`.
@@ -77,9 +79,12 @@ def learn(
     told, problems, files = [], list(unreadable), []
     taken_in = _append(ledger, read, reviewer)
     replaced = _replace_nameless(ledger, taken_in)
+    holding = _holding(ledger)
     for path, answers, part in taken_in:
         mend = pd.concat([answers.problems, _refused(part)], ignore_index=True).sort_values("line", kind="stable")
-        told.append(_told(path, answers, part, mend) | {"replaced": replaced[path]})
+        told.append(
+            _told(path, answers, part, mend) | {"replaced": replaced[path], "overtaken": _overtaken(part, holding)}
+        )
         files += _write_problems(path, mend)
         problems.append(mend.assign(book=str(path)))
     return Learned(
@@ -148,6 +153,19 @@ def _replace_nameless(ledger: Corrections, taken_in: Sequence[tuple[Path, Answer
         rows = rows.assign(taken_back=True, proposed="", comment="")
         count[path] = ledger.append(rows).count(TAKEN_BACK)
     return count
+
+
+def _holding(ledger: Corrections) -> dict[tuple[str, str], str]:
+    """The causes that hold now, by key of the case and reviewer."""
+    rows = ledger.current()
+    return dict(zip(zip(rows["key"], rows["reviewer"].str.casefold(), strict=True), rows["causes"], strict=True))
+
+
+def _overtaken(part: pd.DataFrame, holding: Mapping[tuple[str, str], str]) -> tuple[int, ...]:
+    """The rows that say the same as when the book was last read, though something else holds since."""
+    same = part[part["outcome"] == UNCHANGED].to_dict("records")
+    said = [(row["line"], row["key"], row["reviewer"], None if row["taken_back"] else row["causes"]) for row in same]
+    return tuple(line for line, key, who, causes in said if holding.get((key, who.casefold())) != causes)
 
 
 def _refused(part: pd.DataFrame) -> pd.DataFrame:

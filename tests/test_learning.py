@@ -65,6 +65,11 @@ def counts(result: Learned) -> list[dict[str, int]]:
     return [{name: n for name, n in row.items() if n} for row in rows]
 
 
+def line_of(book: Path, case_id: str) -> int:
+    rows = openpyxl.load_workbook(book)["granskning"].iter_rows(values_only=True)
+    return next(number for number, row in enumerate(rows, 1) if case_id in row)
+
+
 def current() -> set[tuple[str, str, str]]:
     rows = Corrections("corrections.sqlite").current()
     return set(rows[["case_id", "reviewer", "causes"]].itertuples(index=False, name=None))
@@ -232,7 +237,7 @@ def test_a_decision_is_taken_back_without_a_book_and_stays_so(fill) -> None:
     book = fill("mars.xlsx", {"K-0": ["Väntetid"], "K-1": ["Väntetid"]})
     learn(book)
     assert learn(take_back=["K-0"]).by_hand == 1
-    assert counts(learn(book)) == [{"unchanged": 2, "unanswered": N - 2}]
+    assert counts(learn(book)) == [{"unchanged": 2, "unanswered": N - 2, "overtaken": (line_of(book, "K-0"),)}]
     assert current() == {("K-1", "mars", "wait_time")}
     with pytest.raises(InputError, match=r"^ärende K-0: inget beslut gäller; kontrollera numret och namnet\.$"):
         learn(take_back=["K-1", "K-0"])
@@ -297,6 +302,25 @@ def test_the_command_tells_a_fault_of_many_rows_once_and_what_comes_next(fill, c
     assert out.splitlines()[-1] == (
         "Inget är avgjort än, så det finns inget att träna på: välj huvudorsak i boken och läs in den igen."
     )
+
+
+def test_an_answer_that_does_not_hold_any_more_is_told_and_holds_again_with_a_comment(fill, call) -> None:
+    answers = {"K-0": ["Väntetid", "Åsa"], "K-1": ["Väntetid", "Åsa"], "K-2": ["Övrigt", "Åsa"]}
+    book = fill("mars.xlsx", answers)
+    learn(book)
+    learn(fill("april.xlsx", {"K-0": ["Övrigt", "Åsa"]}))
+    learn(take_back=["K-1"])
+    _, out, _ = call(book)
+    rows = ", ".join(map(str, sorted(line_of(book, case) for case in ("K-0", "K-1"))))
+    assert (
+        "  2 svar i boken gäller inte längre: de togs tillbaka eller ändrades efter att boken lästes in "
+        f"(rad {rows}).\n"
+        "  Ska svaret gälla: skriv något nytt i kommentar på raden, spara boken och läs in den igen.\n"
+    ) in out
+    # What the sentence advises is true.
+    book = fill("mars.xlsx", answers | {case: ["Väntetid", "Åsa", "gäller"] for case in ("K-0", "K-1")})
+    assert "gäller inte längre" not in call(book)[1]
+    assert current() == {("K-0", "Åsa", "wait_time"), ("K-1", "Åsa", "wait_time"), ("K-2", "Åsa", "")}
 
 
 def test_a_damaged_ledger_is_one_sentence(fill, call, here: Path) -> None:

@@ -69,8 +69,20 @@ def _print_books(result: Learned) -> None:
         if row["replaced"]:
             told = "svar utan namn är ersatt" if row["replaced"] == 1 else "svar utan namn är ersatta"
             print(f"  {row['replaced']} tidigare {told} av det som nu har namn.")
+        if row["overtaken"]:
+            _print_overtaken(row["overtaken"])
         if row["unnamed"]:
             print("  Ändrade svar räknas som samma persons. Har en annan fyllt i boken: ange --reviewer NAMN.")
+
+
+def _print_overtaken(lines: tuple[int, ...]) -> None:
+    told = "svar i boken gäller inte längre: det" if len(lines) == 1 else "svar i boken gäller inte längre: de"
+    more = f" och {len(lines) - _SHOWN} till" if len(lines) > _SHOWN else ""
+    print(
+        f"  {len(lines)} {told} togs tillbaka eller ändrades efter att boken lästes in "
+        f"(rad {', '.join(map(str, lines[:_SHOWN]))}{more}).\n"
+        "  Ska svaret gälla: skriv något nytt i kommentar på raden, spara boken och läs in den igen."
+    )
 
 
 def _print_problems(result: Learned) -> None:
