@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
 
+from nollclassify.cli.in_swedish import Command, Commands
 from nollclassify.errors import BrokenOffError, NollclassifyError
 
 if TYPE_CHECKING:
     from nollclassify.settings import Settings
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 EXIT_REJECTED, EXIT_NOT_PROMOTED = 3, 8
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     """The commands; who breaks one off is told in Swedish what is left of it."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -35,7 +36,12 @@ class _Commands(TyperGroup):
             raise NollclassifyError(told) from None
 
 
-app = typer.Typer(
+class _Application(typer.Typer):
+    def command(self, name: str | None = None, **options: Any) -> Callable[[_Function], _Function]:
+        return super().command(name, cls=Command, **options)
+
+
+app = _Application(
     cls=_Commands,
     name="nollclassify",
     help="Läser svenska klagomål och säger varför kunden är missnöjd.",
