@@ -54,7 +54,9 @@ class Table:
 
 
 def format_of(path: Path) -> str:
-    """`csv`, `excel`, `jsonl` or `parquet`, by the file's ending; InputError for another one."""
+    """`csv`, `excel`, `jsonl` or `parquet`, by the file's ending; InputError for another one, or for a folder."""
+    if path.is_dir():
+        raise InputError(f"{path}: det är en mapp; ange en fil i den, eller alla, som i {path / '*.xlsx'}.")
     try:
         return ENDINGS[path.suffix.lower()]
     except KeyError:

@@ -161,6 +161,11 @@ def read_book(path: str | Path, taxonomy: Taxonomy) -> Answers:
     tables = read_sheets(path, lambda row: _n_frame(row) or _n_questions(row) or int(any(map(written, row))))
     frames = [table for table in tables if _n_frame(table.columns)]
     sheets = [table for table in tables if not _n_frame(table.columns) and _n_questions(table.columns)]
+    if not sheets and any(CAUSES[0] in headings(table) for table in tables):
+        raise InputError(
+            f"{path}: kolumnerna {', '.join(IDENTITY[:-1])} och {IDENTITY[-1]} saknas, så att svaren inte går att para "
+            "ihop med klagomålen; låt minst en av dem stå kvar."
+        )
     if not sheets:
         raise InputError(f"{path}: inget blad har kolumnen huvudorsak; ange boken som `nollclassify review` skrev.")
     if any(_known(table.columns, _AUDIT_MARKS) >= _AUDIT_MARKS for table in tables):

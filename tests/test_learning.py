@@ -19,6 +19,7 @@ from nollclassify.learning import Learned, learn
 from nollclassify.reviewing import review
 from nollclassify.settings import Settings
 from tests.audits import labelled
+from tests.books import cut, edit
 
 N = 8
 TAKE_BACK = "Ta tillbaka beslutet"
@@ -321,6 +322,23 @@ def test_an_answer_that_does_not_hold_any_more_is_told_and_holds_again_with_a_co
     book = fill("mars.xlsx", answers | {case: ["Väntetid", "Åsa", "gäller"] for case in ("K-0", "K-1")})
     assert "gäller inte längre" not in call(book)[1]
     assert current() == {("K-0", "Åsa", "wait_time"), ("K-1", "Åsa", "wait_time"), ("K-2", "Åsa", "")}
+
+
+def test_a_folder_is_told_as_such(fill, call, here: Path) -> None:
+    fill("bocker/anna.xlsx", {})
+    code, out, err = call("bocker")
+    assert (code, out) == (4, "")
+    assert err.splitlines()[-1] == "Fel: bocker: det är en mapp; ange en fil i den, eller alla, som i bocker/*.xlsx."
+
+
+def test_a_book_whose_answers_cannot_be_brought_to_their_cases_is_told_what_is_missing(fill, call) -> None:
+    book = edit(fill("mars.xlsx", {"K-0": ["Väntetid"]}), cut("nyckel", "ärende", "klagomål"))
+    code, _, err = call(book)
+    assert code == 4
+    assert err.splitlines()[-1] == (
+        f"Fel: {book}: kolumnerna nyckel, ärende och klagomål saknas, så att svaren inte går att para ihop med "
+        "klagomålen; låt minst en av dem stå kvar."
+    )
 
 
 def test_a_damaged_ledger_is_one_sentence(fill, call, here: Path) -> None:
