@@ -83,7 +83,10 @@ class Taxonomy:
 
     def names_sv(self, causes: str) -> str:
         """Causes written as ids joined by `;`, as people read them; an id that is not known stays as it is."""
-        names = {cause.id: cause.name_sv for cause in self.causes} | {"": OTHER_NAME_SV, OTHER: OTHER_NAME_SV}
+        names = {cause.id: cause.name_sv for cause in (*self.causes, *self.retired)} | {
+            "": OTHER_NAME_SV,
+            OTHER: OTHER_NAME_SV,
+        }
         return ", ".join(names.get(cause, cause) for cause in causes.split(";"))
 
     @cached_property

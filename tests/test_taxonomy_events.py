@@ -326,3 +326,8 @@ def test_an_audit_that_was_answered_before_a_change_is_read_after_it(tmp_path: P
     source += event("2021-03-01", "retire", ["naming_confusion"], [])
     answers = read_audit(book, parse_taxonomy(source)).answers
     assert sorted(answers.values()) == [("campaign",), ("other",), ("wait_time",)]
+
+
+def test_a_cause_that_is_gone_is_shown_by_its_name_and_an_unknown_one_as_it_stands() -> None:
+    assert DIVIDED.names_sv("c_a;c_b;c_q") == "Namn a, Namn b, c_q"
+    assert DIVIDED.names_sv("") == DIVIDED.names_sv(OTHER) == "Övrigt"
