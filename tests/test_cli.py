@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -117,7 +118,9 @@ def test_evaluate_prints_a_table_and_writes_json(call, workplace: Workplace, tmp
     assert "Väntetid" in out
     assert "Makro-F1" in out
     assert "fanns i modellens träning; för dem är måtten för bra" in out
-    assert "minimala par, båda rätt: 0." in out
+    assert "minimala par, båda rätt: 0," in out
+    assert re.search(r"\n1 Faktura före leverans +\d", out)
+    assert not re.search(r"\d\.\d|wait_time", out)
     content = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert {"precision_low", "f1", "average_precision", "calibration_error", "n"} <= set(content["causes"][0])
     assert content["by_channel"]

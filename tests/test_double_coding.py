@@ -121,7 +121,7 @@ def test_the_command_shows_figures_but_no_texts(
     decide(ledger, decision("19", "", "Anna"), decision("19", "", "Bo"))
     out = call("-o", "samsyn.xlsx")
     assert "│ Väntetid " in out
-    assert "0.95 (0.76–0.99)" in out
+    assert "0,95 (0,76–0,99)" in out
     assert "│ Kampanjkritik " in out
     assert "–" in out
     assert out.endswith("Ärendena bakom varje par: samsyn.xlsx\n")

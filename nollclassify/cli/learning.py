@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nollclassify.cli.shared import EXIT_REJECTED, Taxonomy, app, settings_for, steps
+from nollclassify.cli.shared import EXIT_REJECTED, Taxonomy, app, settings_for, spanned, steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,9 +161,9 @@ def _print_figures(result: Agreement) -> None:
     for name in ("", "Valt i", "Lika svar", "Alfa"):
         table.add_column(name, justify="right" if name else "left")
     for row in result.figures.to_dict("records"):
-        agreed = f"{row['agreement']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
-        alpha = f"{row['alpha']:.2f} ({row['alpha_low']:.2f}–{row['alpha_high']:.2f})"
-        table.add_row(row["what"], str(row["n_chosen"]), agreed, alpha if row["alpha"] == row["alpha"] else "–")
+        agreed = spanned(row["agreement"], row["low"], row["high"])
+        alpha = spanned(row["alpha"], row["alpha_low"], row["alpha_high"])
+        table.add_row(row["what"], str(row["n_chosen"]), agreed, alpha)
     Console(width=None if sys.stdout.isatty() else 110, highlight=False).print(table)
     print("Alla såg modellens förslag när de svarade; utan det hade de troligen varit mindre eniga.")
 

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nollclassify.cli.shared import EXIT_NOT_PROMOTED, Files, Model, Taxonomy, app, model_directory, settings_for, steps
+from nollclassify.cli.shared import (
+    EXIT_NOT_PROMOTED,
+    Files,
+    Model,
+    Taxonomy,
+    app,
+    model_directory,
+    number,
+    settings_for,
+    spanned,
+    steps,
+)
 
 if TYPE_CHECKING:
     from nollclassify.evaluation import Scores
@@ -88,8 +99,8 @@ def print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
     for name in ("Orsak", "n", "Precision", "Täckning", "F1", "AP", "Kal.fel"):
         table.add_column(name, justify="left" if name == "Orsak" else "right")
     for row in scores.causes.to_dict("records"):
-        spans = [f"{row[m]:.2f} ({row[f'{m}_low']:.2f}–{row[f'{m}_high']:.2f})" for m in ("precision", "recall", "f1")]
-        rest = [f"{row['average_precision']:.2f}", f"{row['calibration_error']:.3f}"]
+        spans = [spanned(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("precision", "recall", "f1")]
+        rest = [number(row["average_precision"]), number(row["calibration_error"], 3)]
         table.add_row(taxonomy.cause(row["cause"]).name_sv, str(row["n"]), *spans, *rest)
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     console.print(table)
@@ -98,7 +109,7 @@ def print_scores(scores: Scores, taxonomy: Any, title: str) -> None:
         ("Mikro-F1", scores.micro_f1),
         ("Helt rätt", scores.exact_match),
     ):
-        console.print(f"{name} {interval.estimate:.2f} ({interval.low:.2f}–{interval.high:.2f})")
+        console.print(f"{name} {spanned(interval.estimate, interval.low, interval.high)}")
 
 
 @app.command(epilog="Exempel: nollclassify evaluate rattade-2020-03.xlsx --json matt.json")
@@ -126,11 +137,11 @@ def evaluate(
     print_scores(result.scores, stored.taxonomy, "Träffsäkerhet")
     for title, parts in (("Kanal", result.by_channel), ("Produkt", result.by_product)):
         for name, part in parts.items():
-            macro = part.micro_f1
-            print(f"{title} {name}: n {part.n}, mikro-F1 {macro.estimate:.2f} ({macro.low:.2f}–{macro.high:.2f})")
+            micro = part.micro_f1
+            print(f"{title} {name}: n {part.n}, mikro-F1 {spanned(micro.estimate, micro.low, micro.high)}")
     if result.too_few:
         print(f"För få för att säga något: {', '.join(result.too_few)}")
-    _print_confusion(result.scores)
+    _print_confusion(result.scores, stored.taxonomy)
     _print_behaviours(result.behaviours)
     if result.n_seen:
         print(f"Obs! {result.n_seen} av texterna fanns i modellens träning; för dem är måtten för bra.")
@@ -138,9 +149,12 @@ def evaluate(
         print(f"{result.n_rejected} rader kunde inte användas; `nollclassify label` skriver dem med skäl.")
 
 
-def _print_confusion(scores: Scores) -> None:
-    print("Huvudorsak: rätt svar (rad) mot modellens (kolumn)")
-    print(scores.confusion.to_string())
+def _print_confusion(scores: Scores, taxonomy: Any) -> None:
+    """Right answers down, the model's across; the causes' names stand once, and have numbers across."""
+    print("Huvudorsak: rätt svar (rad) mot modellens (kolumn, med radens nummer)")
+    names = [f"{n} {taxonomy.names_sv(cause)}" for n, cause in enumerate(scores.confusion.index, 1)]
+    columns = [list(scores.confusion.index).index(cause) + 1 for cause in scores.confusion.columns]
+    print(scores.confusion.set_axis(names, axis=0).set_axis(columns, axis=1).to_string())
 
 
 def _print_behaviours(table: Any) -> None:
@@ -148,7 +162,7 @@ def _print_behaviours(table: Any) -> None:
 
     print("Beteendesviten: andel fall där varje text får just sina orsaker (95 % intervall)")
     for row in table.to_dict("records"):
-        print(f"  {KINDS_SV[row['kind']]}: {row['share']:.2f} ({row['low']:.2f}–{row['high']:.2f}), {row['n']} fall")
+        print(f"  {KINDS_SV[row['kind']]}: {spanned(row['share'], row['low'], row['high'])}, {row['n']} fall")
 
 
 @app.command(epilog='Exempel: nollclassify promote 3 --reason "granskad av analysgruppen"')
@@ -180,7 +194,8 @@ def _print_differences(decision: Decision, names: Mapping[str, str]) -> None:
         return
     print("F1 mot den gällande modellen, per orsak (95 % intervall):")
     for row in rows:
-        change = f"{row['difference']:+.3f} ({row['low']:+.3f} till {row['high']:+.3f})"
+        difference, low, high = (number(row[name], 3, "+") for name in ("difference", "low", "high"))
+        change = f"{difference} ({low} till {high})"
         few = ", för få för att bedömas" if row["verdict"] == "not judged" else ""
         print(f"  {names.get(row['name'], row['name'])}: {change}, {row['n']} texter{few}")
     changed, n = (int(decision.figures[name]) for name in ("texts_changed", "texts"))

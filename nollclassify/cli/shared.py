@@ -83,6 +83,16 @@ def model_directory(model: str, settings: Settings) -> Path:
     return Tracking(settings).fetch(model)
 
 
+def number(value: float, digits: int = 2, sign: str = "") -> str:
+    """A number with a decimal comma, a dash where it is not known; `sign` as in a format: + for one always."""
+    return f"{value:{sign}.{digits}f}".replace(".", ",") if value == value else "–"
+
+
+def spanned(value: float, low: float, high: float) -> str:
+    """A number with its interval, two decimals each."""
+    return f"{number(value)} ({number(low)}–{number(high)})" if value == value else "–"
+
+
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
     """Show what goes on, on standard error: a turning sign in a terminal, a line a step elsewhere."""
