@@ -85,12 +85,13 @@ def model_directory(model: str, settings: Settings) -> Path:
 
 def number(value: float, digits: int = 2, sign: str = "") -> str:
     """A number with a decimal comma, a dash where it is not known; `sign` as in a format: + for one always."""
-    return f"{value:{sign}.{digits}f}".replace(".", ",") if value == value else "–"
+    return f"{value:{sign}z.{digits}f}".replace(".", ",") if value == value else "–"
 
 
 def spanned(value: float, low: float, high: float) -> str:
     """A number with its interval, two decimals each."""
-    return f"{number(value)} ({number(low)}–{number(high)})" if value == value else "–"
+    until = " till " if low < 0 else "–"
+    return f"{number(value)} ({number(low)}{until}{number(high)})" if value == value else "–"
 
 
 @contextmanager
