@@ -68,7 +68,7 @@ def write_codebook(workbook: Any, taxonomy: Taxonomy, *more: tuple[str, str]) ->
     book = pd.DataFrame(rows, columns=["orsak", "betydelse", "hit hör", "inte hit", "exempel"])
     write_sheet(workbook, sheet, book)
     _write_wrapped(workbook, sheet, book, {"orsak": 20} | dict.fromkeys(book.columns[1:], 40.0))
-    _print_wide(sheet)
+    print_wide(sheet)
 
 
 def write_questions(
@@ -88,7 +88,7 @@ def write_questions(
     first, last = list(asked.columns).index(CAUSES[0]), max(len(asked), 1)
     _offer(sheet, (1, first, last, first), n_answers, "Välj den viktigaste orsaken, eller Övrigt.")
     _offer(sheet, (1, first + 1, last, first + 2), n_causes, "Välj en orsak till, om klagomålet har flera.")
-    _print_wide(sheet)
+    print_wide(sheet)
     return sheet
 
 
@@ -119,6 +119,11 @@ def _height(text: str, width: float) -> float:
     return lines * 1.3 * _FONT + 4
 
 
+def row_height(row: Sequence[Any], widths: Sequence[float]) -> float:
+    """The points that a row of cells needs, as far as a row can be that high."""
+    return min(_HIGHEST, max(_height(str(cell), width) for cell, width in zip(row, widths, strict=True)))
+
+
 def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: str) -> None:
     """A drop-down list, in a rectangle of cells, of so many of the first rows of the codebook."""
     source = f"='{CODEBOOK}'!$A$2:$A${choices + 1}"
@@ -126,7 +131,7 @@ def _offer(sheet: Any, cells: tuple[int, int, int, int], choices: int, message: 
     sheet.data_validation(*cells, rule)
 
 
-def _print_wide(sheet: Any) -> None:
+def print_wide(sheet: Any) -> None:
     """On A4 lying down, all columns on one page, headings on each."""
     sheet.set_paper(9)
     sheet.set_landscape()

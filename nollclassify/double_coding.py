@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from nollclassify.answer_sheets import new_book
+from nollclassify.answer_sheets import new_book, print_wide, row_height
 from nollclassify.atomic import replacing
 from nollclassify.case_writing import new_workbook, write_sheet
 from nollclassify.corrections import Corrections
+from nollclassify.errors import InputError
 from nollclassify.reliability import Reliability, masi, reliability
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, Taxonomy, load_taxonomy
@@ -76,7 +78,7 @@ def agreement(
     """
     settings = settings or load_settings()
     taxonomy = load_taxonomy(Path(settings.taxonomy) if settings.taxonomy else None)
-    target = new_book(output, force) if output else None
+    target = _new_book(output, force) if output else None
     answers = _first_answers(Corrections(settings.corrections).history())
     answers = answers[answers.groupby("key")["reviewer"].transform("nunique") > 1]
     n = answers["key"].nunique()
@@ -159,15 +161,38 @@ def _pairs(one: str, other: str) -> Iterator[tuple[str, str, str]]:
 # --- the workbook ------------------------------------------------------------------------------------------------
 
 
+def _new_book(output: str | Path, force: bool) -> Path:
+    """Where the workbook may be written; nobody fills it in, so one that is there is just in the way."""
+    if Path(output).suffix.lower() == ".xlsx" and Path(output).exists() and not force:
+        raise InputError(f"{output}: filen finns redan; välj ett annat namn, eller ange --force för att ersätta den.")
+    return new_book(output, force)
+
+
 def _write(target: Path, figures: pd.DataFrame, pairs: pd.DataFrame, cases: pd.DataFrame) -> None:
     order = pairs.reset_index(names="place").drop(columns="n")
     cases = cases.merge(order, on=["one", "how", "other"]).sort_values("place", kind="stable").drop(columns="place")
     # What is not known is an empty cell.
     known = figures.astype(object).where(figures.notna(), None)
     with replacing(target) as temporary, new_workbook(temporary) as workbook:
-        for name, frame, names in (
-            ("förväxlingar", pairs, _PAIR_NAMES),
-            ("ärenden", cases, _CASE_NAMES),
-            ("överensstämmelse", known, _FIGURE_NAMES),
+        for name, frame, names, widths in (
+            ("förväxlingar", pairs, _PAIR_NAMES, (30, 13, 30, 10)),
+            ("ärenden", cases, _CASE_NAMES, (24, 13, 24, 14, 64, 40)),
+            ("överensstämmelse", known, _FIGURE_NAMES, (30, 10, 10, *[12] * 6)),
         ):
-            write_sheet(workbook, workbook.add_worksheet(name), frame.set_axis(list(names), axis=1))
+            sheet = workbook.add_worksheet(name)
+            write_sheet(workbook, sheet, frame.set_axis(list(names), axis=1))
+            _fit(workbook, sheet, frame, widths)
+            print_wide(sheet)
+
+
+def _fit(workbook: Any, sheet: Any, frame: pd.DataFrame, widths: Sequence[float]) -> None:
+    """Columns as wide as needed, long texts over several lines, shares in per cent, alpha with two decimals."""
+    top = {"valign": "top", "text_wrap": True}
+    forms = {what: workbook.add_format(top | {"num_format": what}) for what in ("General", "0%", "0.00")}
+    for at, (name, width) in enumerate(zip(frame.columns, widths, strict=True)):
+        what = "0%" if name in _FIGURES[:3] else "0.00" if name in _FIGURES else "General"
+        sheet.set_column(at, at, width, forms[what])
+    # Not every program works out the height itself.
+    for number, row in enumerate(frame.itertuples(index=False, name=None), 1):
+        texts = [cell if isinstance(cell, str) else "" for cell in row]
+        sheet.set_row(number, row_height(texts, widths))

@@ -84,7 +84,7 @@ def test_what_people_answered_first_counts_not_what_they_agreed_on_afterwards(le
 
 
 def test_the_workbook_has_the_cases_behind_each_pair(ledger: Corrections, tmp_path: Path) -> None:
-    both(ledger, ["wait_time"] * 25, ["wait_time"] * 22 + ["", TWO, ""], text="=1+1 <namn>")
+    both(ledger, ["wait_time"] * 25, ["wait_time"] * 22 + ["", TWO, ""], text="=1+1 <namn>" + " kö" * 100)
     path = agreement("samsyn.xlsx").output
     assert path is not None
     workbook = openpyxl.load_workbook(path)
@@ -92,9 +92,22 @@ def test_the_workbook_has_the_cases_behind_each_pair(ledger: Corrections, tmp_pa
     rows = list(workbook["ärenden"].iter_rows(values_only=True))
     assert rows[0] == ("en valde", "hur", "den andra", "ärende", "klagomål", "svar")
     assert [row[3] for row in rows[1:]] == ["22", "24", "23"]
-    assert rows[1][4] == "=1+1 <namn>"
+    assert str(rows[1][4]).startswith("=1+1 <namn>")
     assert workbook["ärenden"]["E2"].data_type == "s"
-    with pytest.raises(InputError, match=r"samsyn\.xlsx: filen finns redan"):
+    assert workbook["ärenden"].row_dimensions[2].height > 60
+    figures = workbook["överensstämmelse"]
+    assert [figures.cell(2, column).number_format for column in range(3, 10)] == ["General", *["0%"] * 3, *["0.00"] * 3]
+    for sheet in workbook:
+        assert (sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.freeze_panes) == (
+            "landscape",
+            0,
+            "A2",
+        )
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    with pytest.raises(
+        InputError,
+        match=r"^samsyn\.xlsx: filen finns redan; välj ett annat namn, eller ange --force för att ersätta den\.$",
+    ):
         agreement("samsyn.xlsx")
     assert agreement("samsyn.xlsx", force=True).output == path
 
