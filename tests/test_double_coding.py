@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 
 from nollclassify import cli
+from nollclassify.cli.shared import number, spanned
 from nollclassify.corrections import Corrections
 from nollclassify.double_coding import agreement
 from nollclassify.errors import InputError
@@ -139,3 +140,10 @@ def test_the_command_shows_figures_but_no_texts(
     assert "–" in out
     assert out.endswith("Ärendena bakom varje par: samsyn.xlsx\n")
     assert "hemligt" not in out
+
+
+def test_figures_on_the_screen_are_written_as_in_swedish() -> None:
+    assert spanned(0.5, 0.4, 0.625) == "0,50 (0,40–0,62)"
+    assert spanned(-0.001, -0.13, -0.01) == "0,00 (-0,13 till -0,01)"
+    assert spanned(float("nan"), 0, 1) == number(float("nan")) == "–"
+    assert number(0.0123, 3, "+") == "+0,012"
