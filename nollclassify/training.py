@@ -160,8 +160,8 @@ def _checked_folds(Y: np.ndarray, group: np.ndarray, taxonomy: Taxonomy, classif
         for cause, count, more in zip(taxonomy.causes, Y[folds != fold].sum(axis=0), taught, strict=True):
             if not count or count + more < 2:
                 raise InputError(
-                    f"{cause.name_sv} ({cause.id}): för få exempel, eller nästan alla av samma upphov, så att inget kan "
-                    "mätas; lägg till exempel av andra, eller lämna kolumnen upphov tom."
+                    f"{cause.name_sv} ({cause.id}): för få exempel, eller nästan alla av samma upphov, så att inget "
+                    "kan mätas; lägg till exempel av andra, eller lämna kolumnen upphov tom."
                 )
     return folds
 
