@@ -46,7 +46,7 @@ app = _Application(
     name="nollclassify",
     help="Läser svenska klagomål och säger varför kunden är missnöjd.",
     epilog="Slutkoder: 0 allt gick väl; 2 fel i kommandot; 3 några rader kunde inte märkas; 4 indata; 5 modell; "
-    "6 inställningar; 7 MLflow; 8 modellen befordrades inte.",
+    "6 inställningar; 7 MLflow; 8 modellen befordrades inte; 130 avbrutet.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
