@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +56,8 @@ class Table:
 
 def format_of(path: Path) -> str:
     """`csv`, `excel`, `jsonl` or `parquet`, by the file's ending; InputError for another one, or for a folder."""
-    if path.is_dir():
+    # Not `Path.is_dir`, which does not forgive a name that is too long.
+    if os.path.isdir(path):
         raise InputError(f"{path}: det är en mapp; ange en fil i den, eller alla, som i {path / '*.xlsx'}.")
     try:
         return ENDINGS[path.suffix.lower()]
