@@ -113,7 +113,7 @@ def report(
             readings=_readings(ledger, settings),
             notes=_notes(ledger, checked.get(chosen), t),
             files=(csv.name, workbook.name),
-            model=", ".join(sorted(set(ledger.cases["model_version"]) - {""})) or "–",
+            models={str(m): frozenset(v) - {""} for m, v in ledger.cases.groupby("month")["model_version"]},
             undated=int((ledger.cases["month"] == NO_MONTH).sum()),
             unsold=unsold.get(chosen, []),
             coding=coding,
@@ -187,7 +187,7 @@ def _measures(
     c = context
     measures = read_measures(Path(path), c.taxonomy)
     found = effects(measures, ledger.cases, c.taxonomy, audits, c.exposure, c.month, c.min_cell, c.coding)
-    told = {e.measure: measured(_seen(e, c.look), c.names, c.language, c.min_cell) for e in found}
+    told = {e.measure: measured(_seen(e, c.look), c.names, c.language, c.min_cell, c.models) for e in found}
     return [(m.product, told.get(m) or not_yet(m, c.names, c.language)) for m in measures]
 
 

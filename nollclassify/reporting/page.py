@@ -20,7 +20,7 @@ from nollclassify.reporting.exposure import Exposure
 from nollclassify.reporting.figures import OTHER_KINDS, earlier_months
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Figure, Lookup, interval, say
-from nollclassify.reporting.summary import certain, summary
+from nollclassify.reporting.summary import certain, summary, told_of_models
 from nollclassify.reporting.told import Told
 from nollclassify.taxonomy import OTHER, Taxonomy
 
@@ -41,7 +41,7 @@ class Context:
         readings: cause id -> recall and precision of the model, measured; empty where unknown.
         notes: sentences on what is not counted.
         files: names of the CSV file and the workbook.
-        model: version of the model that labelled.
+        models: month -> versions of the models that labelled it.
         undated: complaints without a date.
         unsold: products with complaints of the month but no purchases, where there is a table of them.
         coding: which causes the months were coded by.
@@ -58,7 +58,7 @@ class Context:
     readings: Mapping[str, tuple[float, float]]
     notes: Sequence[str]
     files: tuple[str, str]
-    model: str
+    models: Mapping[str, frozenset[str]]
     undated: int
     unsold: Sequence[str]
     coding: Coding
@@ -103,10 +103,14 @@ def render(context: Context, product: str, told: Told, pages: Sequence[tuple[str
             told=told,
             names=c.names,
             definitions=definitions(c, product),
-            made_by=t("made_by", taxonomy=c.taxonomy.version, model=c.model, csv=c.files[0], workbook=c.files[1]),
+            made_by=t("made_by", taxonomy=c.taxonomy.version, model=_models(c), csv=c.files[0], workbook=c.files[1]),
             pages=[(t.product(name), file, name == product) for name, file in pages],
         )
     )
+
+
+def _models(c: Context) -> str:
+    return ", ".join(sorted(frozenset().union(*c.models.values()))) or "–"
 
 
 def summary_of(context: Context, product: str) -> list[str]:
@@ -115,6 +119,7 @@ def summary_of(context: Context, product: str) -> list[str]:
     aim = c.exposure.aims.get((c.month, product))
     undated = c.undated if product == ALL_PRODUCTS else 0
     said = summary(c.look, c.month, product, c.names, aim, c.language, c.min_cell, undated)
+    said += told_of_models(c.look, c.month, product, c.names, c.models, c.language)
     said += c.coding.told(c.taxonomy, c.language)
     if c.unsold and product == ALL_PRODUCTS:
         said.append(c.language("s_unsold", products=c.language.listed([c.language.product(p) for p in c.unsold])))

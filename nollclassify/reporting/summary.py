@@ -61,6 +61,39 @@ def _rate(look: Lookup, month: str, product: str, aim: float | None, language: L
     return said
 
 
+def told_of_models(
+    look: Lookup,
+    month: str,
+    product: str,
+    names: Mapping[str, str],
+    models: Mapping[str, frozenset[str]],
+    language: Language,
+) -> list[str]:
+    """That figures of a page come from several models: within a month, and between the months that are compared.
+
+    Figures that audits correct do not depend on the model. `models` has the versions that labelled each month.
+    """
+    cases, primary = look.get(month, product, "cases"), look.get(month, product, "primary", OTHER)
+    if cases is None or not cases.shown:
+        return []
+    compared = plain_changes(look, month, product, names)
+    here = [month] if compared or (primary and primary.method == PLAIN) else []
+    said = []
+    if mixed := [language.when(m) for m in (*compared, *here) if len(models[m]) > 1]:
+        said.append(language("s_models_mixed", when=language.listed(mixed)))
+    others = [m for m in compared if len(models[m]) == len(models[month]) == 1 and models[m] != models[month]]
+    if others:
+        months = language.listed([language.month(m) for m in (*others, month)])
+        said.append(language("s_models", months=months[0].upper() + months[1:]))
+    return said
+
+
+def plain_changes(look: Lookup, month: str, product: str, names: Mapping[str, str]) -> list[str]:
+    """The earlier months, oldest first, against which changes by cause are not corrected by audits of both."""
+    rows = [look.get(month, product, figure, cause) for figure in earlier_months(month) for cause in names]
+    return sorted({row.of for row in rows if row and row.method == PLAIN})
+
+
 def _short(row: Figure, language: Language) -> str:
     return language.between(language.number(row.low, 1), language.number(row.high, 1))
 

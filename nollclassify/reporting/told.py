@@ -10,6 +10,7 @@ import pandas as pd
 from nollclassify.ledger import ALL_PRODUCTS, FEW_PRODUCTS, Ledger
 from nollclassify.reporting.candidates import Candidate
 from nollclassify.reporting.effects import FELL, ROSE, TOO_FEW, Effect
+from nollclassify.reporting.estimates import PLAIN
 from nollclassify.reporting.figures import earlier_months
 from nollclassify.reporting.language import Language
 from nollclassify.reporting.lookup import Figure, Lookup, interval, say
@@ -112,9 +113,15 @@ def alarms(
 # --- measures, candidates, repeated matters ------------------------------------------------------------------------
 
 
-def measured(effect: Effect, names: Mapping[str, str], language: Language, min_cell: int) -> tuple[str, list[str]]:
-    """A title and the sentences of a measure."""
-    return _measure_title(effect.measure, names, language), _measure_sentences(effect, language, min_cell)
+def measured(
+    effect: Effect, names: Mapping[str, str], language: Language, min_cell: int, models: Mapping[str, frozenset[str]]
+) -> tuple[str, list[str]]:
+    """A title and the sentences of a measure; `models` has the versions that labelled each month."""
+    said = _measure_sentences(effect, language, min_cell)
+    versions = frozenset().union(*(models[month] for side in effect.months for month in side))
+    if effect.measure.cause and effect.method == PLAIN and len(versions) > 1:
+        said.append(language("m_models"))
+    return _measure_title(effect.measure, names, language), said
 
 
 def not_yet(measure: Measure, names: Mapping[str, str], language: Language) -> tuple[str, list[str]]:
