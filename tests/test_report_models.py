@@ -1,4 +1,4 @@
-"""Months that were labelled by different models: it is said wherever figures that no audit corrects are compared."""
+"""What a page says of comparisons that no audit corrects: which ones they are, and that models differ."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ def test_changes_that_audits_of_both_months_correct_do_not_hang_on_the_model(tmp
     assert told(report(*files, output=tmp_path / "ut", audits=audits, settings=Settings())) == []
     one = report(*files, output=tmp_path / "ut", audits=audits[1:], settings=Settings())
     assert told(one) == [TOLD.format("Februari 2020 och mars 2020")]
+
+
+def test_of_two_comparisons_only_the_one_that_is_not_corrected_is_said_to_be_so(tmp_path: Path) -> None:
+    files = [month(tmp_path, when, "v1") for when in ("2019-03", "2020-02", "2020-03")]
+    audits = [audited(tmp_path, path, path.stem) for path in files]
+    uncorrected = []
+    for used in (audits, audits[1:], audits[2:], audits[:2]):
+        done = report(*files, output=tmp_path / "ut", audits=used, settings=Settings())
+        uncorrected.append([sentence for sentence in done.summary if sentence.startswith("Ändringarna mot")])
+    year = "Ändringarna mot mars 2019 är inte rättade: mars 2019 är inte granskad."
+    assert uncorrected == [[], [year], [year, year.replace("mars 2019", "februari 2020")], []]
 
 
 def test_a_month_of_two_models_is_told_unless_its_audit_corrects_it(tmp_path: Path) -> None:

@@ -321,7 +321,7 @@ def test_changes_are_corrected_only_where_both_months_are_audited(two_products: 
     table = told.table
     assert set(table.loc[(table["figure"] == "primary") & (table["month"] == "2020-03"), "method"]) == {"corrected"}
     assert set(table.loc[(table["figure"] == "ratio_month") & (table["cause"] != ""), "method"]) == {"plain"}
-    assert "Ändringarna per orsak är inte rättade: det kräver att båda månaderna är granskade." in told.summary
+    assert "Ändringarna mot februari 2020 är inte rättade: februari 2020 är inte granskad." in told.summary
     assert "* inte rättad: månaden är inte granskad." in told.page.read_text("utf-8")
 
 

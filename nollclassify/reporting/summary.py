@@ -168,9 +168,9 @@ def _causes(look: Lookup, month: str, product: str, names: Mapping[str, str], la
         said.append(language("s_few", causes=language.listed(few)))
     if not rows:
         return said
-    changes = [look.get(month, product, figure, rows[0].cause) for figure in earlier_months(month)]
-    mixed = rows[0].method != PLAIN and any(change is not None and change.method == PLAIN for change in changes)
-    return [*said, how_estimated(rows[0], language), *([language("s_plain_changes")] if mixed else [])]
+    said.append(how_estimated(rows[0], language))
+    plain = plain_changes(look, month, product, names) if rows[0].method != PLAIN else []
+    return said + [language("s_plain_changes", before=language.month(before)) for before in plain]
 
 
 def how_estimated(row: Figure, language: Language) -> str:
