@@ -43,7 +43,7 @@ def read_bridge(path: Path, taxonomy: Taxonomy) -> dict[str, Coded]:
     """The double-coded cases by the old id of the split cause.
 
     Raises:
-        InputError: a missing column, an unknown cause, a case twice, no case of a split cause or too few of one.
+        InputError: a missing column, an unknown cause, a case twice, nothing filled in, no case of a split cause or too few of one.
     """
     table = read_table(path, _known)
     there = [_fold(column) for column in table.columns]
@@ -56,6 +56,8 @@ def read_bridge(path: Path, taxonomy: Taxonomy) -> dict[str, Coded]:
     _check_once(path, table, there)
     found: dict[str, Coded] = {}
     at = there.index(_BEFORE), there.index(_AFTER)
+    if not any(str(row[at[1]]).strip() for row in table.rows):
+        raise InputError(f"{path}: kolumnen {_AFTER} är tom; fyll i den, och spara filen.")
     for line, row in zip(table.lines, table.rows, strict=True):
         before, after = (str(row[column]).strip() for column in at)
         if after:
