@@ -36,6 +36,26 @@ def test_the_drawn_book_filled_in_by_name_bridges_the_series(tmp_path: Path, div
     assert figure(told, "2020-02", "primary", "phone")["value"] == 30
     # The mentions beside another cause are given out as those of the primary ones are, for no other was coded.
     assert figure(told, "2020-02", "mentioned", "phone")["value"] == 36
+    assert not [sentence for sentence in told.summary if "bara nämnde" in sentence]
+
+
+def test_filled_in_cases_that_only_mention_the_cause_count_as_mentions_and_it_is_told(
+    tmp_path: Path, divided: Settings
+) -> None:
+    file = month(tmp_path, "2020-02", **{"wait_time": 40, "other": 20, "naming_confusion;wait_time": 8})
+    done = relabel(file, output=tmp_path / "bro.xlsx", settings=divided)
+    book = openpyxl.load_workbook(done.output)
+    for n, row in enumerate(rows_of(done.output, "dubbelmärkning"), 2):
+        alone = row["orsaker före"] == "Väntetid"
+        book["dubbelmärkning"].cell(n, 5).value = "Namn phone" if alone else "Namnförväxling; Namn case"
+    book.save(done.output)
+    told = report(file, output=tmp_path / "ut", bridge=done.output, settings=divided)
+    # Without the eight, which were the only ones of it, no mention would have become one of the other part.
+    assert figure(told, "2020-02", "mentioned", "case")["value"] == 8
+    assert any("40 klagomål som är märkta på båda sätten och hade den som huvudorsak;" in s for s in told.summary)
+    assert (
+        "De dubbelmärkta klagomål som bara nämnde Väntetid räknar om hur ofta orsakerna nämns, inte huvudorsakerna."
+    ) in told.summary
 
 
 def test_the_same_cases_are_drawn_from_sorted_rows_and_others_by_another_seed(

@@ -161,6 +161,8 @@ class Coding:
             n = {"n": self.bridge[code].n} if code in self.bridge else {}
             key = "b_bridged" if n else "b_split_other" if OTHER in fate.heirs else "b_split"
             said.append(t(key, day=fate.split.day if fate.split else "", **values, **n))
+            if n and self.bridge[code].n_mentioned > self.bridge[code].n:
+                said.append(t("b_mentioned", cause=values["cause"]))
         return said + [t("b_added", cause=names[code], day=day) for code, day in self.added.items()]
 
 
