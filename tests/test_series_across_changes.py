@@ -234,7 +234,10 @@ def test_a_bridge_given_on_the_command_line_is_used(tmp_path: Path, divided: Set
         (["a;Väntetid;Väntetid"], f"rad 2, kolumn orsaker efter: orsaken {TOLD[:-1]}; skriv en av dem."),
         (['a;Väntetid;"phone;Övrigt"'], "rad 2, kolumn orsaker efter: Övrigt kan inte stå bredvid en orsak;"),
         (["a;Väntetid;", "b;Väntetid; "], "kolumnen orsaker efter är tom; fyll i den, och spara filen."),
-        (["a;Övrigt;phone", "b;Väntetid;"], "ingen rad har en delad orsak i orsaker före och något i orsaker efter; märk klagomål"),
+        (
+            ["a;Övrigt;phone", "b;Väntetid;"],
+            "ingen rad har en delad orsak i orsaker före och något i orsaker efter; märk klagomål",
+        ),
         (["a;Väntetid;phone"], "1 klagomål med huvudorsaken Väntetid är märkta på båda sätten; minst 20 behövs."),
     ],
 )

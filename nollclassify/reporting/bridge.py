@@ -43,7 +43,8 @@ def read_bridge(path: Path, taxonomy: Taxonomy) -> dict[str, Coded]:
     """The double-coded cases by the old id of the split cause.
 
     Raises:
-        InputError: a missing column, an unknown cause, a case twice, nothing filled in, no case of a split cause or too few of one.
+        InputError: a missing column, an unknown cause, a case twice, nothing filled in, no case of a split cause or too
+            few of one.
     """
     table = read_table(path, _known)
     there = [_fold(column) for column in table.columns]
