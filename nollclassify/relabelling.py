@@ -12,16 +12,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nollclassify.answer_sheets import CODEBOOK, short, write_codebook
 from nollclassify.atomic import replacing
 from nollclassify.auditing import read_ledger
-from nollclassify.case_writing import EXCEL_CELL_LIMIT, new_workbook, write_sheet
+from nollclassify.case_writing import new_workbook, write_sheet
 from nollclassify.errors import InputError
 from nollclassify.model import prepare
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
 
 _COLUMNS = ("ärende", "datum", "klagomål", "orsaker före", "orsaker efter")
-_SHEET, _CODEBOOK = "dubbelmärkning", "orsaker"
+_WIDTHS = (12, 11, 70, 22, 30)
+_SHEET = "dubbelmärkning"
+_HIGHEST = 400.0  # points; no spreadsheet takes more than 409
+# A spreadsheet shows at most 255 characters of it.
+_HINT = (
+    "Välj orsak ur listan, Övrigt där ingen passar. Flera skrivs med semikolon mellan, den viktigaste först. "
+    f"Vad som hör och inte hör till varje orsak står på bladet {CODEBOOK}."
+)
 
 
 @dataclass(frozen=True)
@@ -78,21 +86,34 @@ def _draw(cases: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
 
 def _write(path: Path, cases: pd.DataFrame, taxonomy: Taxonomy) -> None:
     before = ["; ".join(_names(causes.split(";"), taxonomy)) for causes in cases["causes"]]
-    texts = [prepare(text)[:EXCEL_CELL_LIMIT] for text in cases["text"]]
+    texts = [short(prepare(text)) for text in cases["text"]]
     columns = (cases["case_id"].tolist(), cases["received"].tolist(), texts, before, [""] * len(cases))
     asked = pd.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), dtype=object)
-    meanings = [(c.name_sv, c.definition_sv) for c in taxonomy.causes]
-    codebook = pd.DataFrame([*meanings, (OTHER_NAME_SV, "Ingen av orsakerna passar.")], columns=["orsak", "betydelse"])
     with replacing(path) as temporary, new_workbook(temporary) as workbook:
         sheet = workbook.add_worksheet(_SHEET)
         write_sheet(workbook, sheet, asked)
-        sheet.set_column(2, 2, 80, workbook.add_format({"text_wrap": True, "valign": "top"}))
-        sheet.set_column(3, 4, 36)
-        source = f"='{_CODEBOOK}'!$A$2:$A${len(codebook) + 1}"
+        wrapped = {"text_wrap": True, "valign": "top", "border": 1, "border_color": "#CCCCCC"}
+        plain, answer = workbook.add_format(wrapped), workbook.add_format(wrapped | {"bg_color": "#FFF8DC"})
+        for at, (column, width) in enumerate(zip(columns, _WIDTHS, strict=True)):
+            sheet.set_column(at, at, width)
+            for row, text in enumerate(column, 1):
+                sheet.write_string(row, at, text, answer if at == len(_COLUMNS) - 1 else plain)
+        for row, cells in enumerate(zip(*columns, strict=True), 1):
+            sheet.set_row(row, min(max(map(_height, cells, _WIDTHS)), _HIGHEST))
+        source = f"='{CODEBOOK}'!$A$2:$A${len(taxonomy.causes) + 2}"
         # Not enforced: a second cause is written after a semicolon.
-        rule = {"validate": "list", "source": source, "show_error": False, "input_message": "Den viktigaste först."}
+        rule = {"validate": "list", "source": source, "show_error": False, "input_message": _HINT}
         sheet.data_validation(1, 4, len(asked), 4, rule)
-        write_sheet(workbook, workbook.add_worksheet(_CODEBOOK), codebook)
+        sheet.set_paper(9)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
+        write_codebook(workbook, taxonomy)
+
+
+def _height(text: str, width: int) -> float:
+    """The points that a text needs in a column of so many characters: not every program works them out itself."""
+    return 2 + 13.5 * sum(len(line) // width + 1 for line in text.split("\n"))
 
 
 def _names(causes: Sequence[str], taxonomy: Taxonomy) -> list[str]:

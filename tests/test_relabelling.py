@@ -101,3 +101,33 @@ def test_a_file_labelled_by_a_newer_taxonomy_is_not_counted_without_its_new_caus
         f"{file}: 10 rader har orsaker som taxonomin 2026.1 inte känner, för filen är märkt med '2027.1'; "
         "ange den taxonomin med --taxonomy."
     )
+
+
+def test_the_book_shows_where_to_write_and_what_belongs_to_each_cause(tmp_path: Path, divided: Settings) -> None:
+    file = month(tmp_path, "2020-02", wait_time=25)
+    book = openpyxl.load_workbook(relabel(file, output=tmp_path / "bro.xlsx", settings=divided).output)
+    sheet = book["dubbelmärkning"]
+    assert {sheet.cell(n, 5).fill.fgColor.rgb for n in range(2, 27)} == {"FFFFF8DC"}
+    assert sheet.cell(2, 4).fill.fill_type is None
+    assert (sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.print_title_rows) == (
+        "landscape",
+        0,
+        "$1:$1",
+    )
+    (rule,) = sheet.data_validations.dataValidation
+    codebook = rows_of(tmp_path / "bro.xlsx", "orsaker")
+    assert (str(rule.sqref), rule.formula1) == ("E2:E26", f"'orsaker'!$A$2:$A${len(codebook) + 1}")
+    assert "inte hör till varje orsak står på bladet orsaker" in rule.prompt
+    assert [row["orsak"] for row in codebook][-3:] == ["Namn phone", "Namn case", "Övrigt"]
+    assert {"hit hör", "inte hit"} <= set(codebook[0])
+
+
+def test_a_long_complaint_gets_a_row_as_high_as_it_needs_and_as_a_sheet_takes(
+    tmp_path: Path, divided: Settings
+) -> None:
+    waits, texts = ["wait_time"] * 3, ["kort", "ord " * 100, "rad\n" * 300]
+    file = labelled(tmp_path / "m.csv", ["a", "b", "c"], causes=waits, primary_cause=waits, klagomål=texts)
+    book = openpyxl.load_workbook(relabel(file, output=tmp_path / "bro.xlsx", settings=divided).output)
+    sheet = book["dubbelmärkning"]
+    heights = {sheet.cell(n, 1).value: sheet.row_dimensions[n].height for n in (2, 3, 4)}
+    assert heights["a"] < 20 < 80 < heights["b"] < 399 < heights["c"] <= 400
