@@ -144,11 +144,26 @@ def test_page_workbook_and_csv_show_the_same(breakdown: Breakdown) -> None:
     assert "<td>7,50<small>(5,06–10,71)</small></td>" in page
     sheet = openpyxl.load_workbook(breakdown.workbook)["Faktura"]
     rows = [dict(zip([c.value for c in sheet[1]], [c.value for c in row], strict=True)) for row in sheet.iter_rows()]
-    rate = [r for r in rows if r["orsak_id"] == "wait_time" and r["mått"] == "per miljon köp"]
-    assert [(r["värde"], r["låg"], r["hög"]) for r in rate] == [(7.5, 5.06, 10.71)]
+    rate = [r for r in rows if r["orsakens kod"] == "wait_time" and r["mått"] == "per miljon köp"]
+    assert [(r["värde"], r["intervall från"], r["intervall till"]) for r in rate] == [(7.5, 5.06, 10.71)]
     table = pd.read_csv(breakdown.csv, sep=";", encoding="utf-8-sig", keep_default_na=False)
     same = table[(table["produkt"] == "Faktura") & (table["mått"] == "per miljon köp") & (table["månad"] == "2020-03")]
     assert float(same.set_index("orsak_id").loc["wait_time", "värde"]) == 7.5
+
+
+def test_every_sheet_of_the_workbook_prints_on_wide_pages_under_headings_in_plain_words(breakdown: Breakdown) -> None:
+    workbook = openpyxl.load_workbook(breakdown.workbook)
+    for sheet in workbook.worksheets:
+        assert (sheet.page_setup.orientation, sheet.page_setup.fitToWidth or 1) == ("landscape", 1)
+        assert (sheet.page_setup.fitToHeight, sheet.print_title_rows) == (0, "$1:$1")
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    headings = [cell.value for cell in workbook["Faktura"][1]]
+    assert not {"orsak_id", "av_eller_mot", "låg", "hög", "n", "q"} & set(headings)
+    explained = {row[0].value for row in workbook["Definitioner"].iter_rows(min_row=2)}
+    assert {"risk för falskt larm", "klagomål bakom siffran", "kanal, källa eller månad att jämföra med"} <= explained
+    assert explained >= set(headings) - {"månad", "produkt", "orsak", "mått", "värde", "granskade", "metod"}
+    longest = max(len(str(row[4].value)) for row in workbook["Faktura"].iter_rows(min_row=2))
+    assert workbook["Faktura"].column_dimensions["E"].width > longest
 
 
 def test_small_cells_are_in_no_file(breakdown: Breakdown) -> None:

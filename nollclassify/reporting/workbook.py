@@ -18,6 +18,10 @@ from nollclassify.reporting.language import Language
 _FORMATS = {"count": "#,##0", "estimate": "#,##0.0", "share": "0.0%", "ratio": "0.00"}
 _CREATED = datetime(2020, 1, 1)  # the same figures make the same file
 _NUMBERS = ("value", "low", "high")
+# Columns whose heading in the CSV file, which programs read, says little to a person: what the workbook calls them.
+_SPELLED_OUT = ("cause", "of", "low", "high", "n", "q")
+_WIDTHS = {"month": 10, "product": 24, "cause": 25, "cause_name": 30, "figure": 42, "of": 32, "method": 32}
+_WIDTH = 12
 _METHODS = {"plain": "m_plain", "corrected": "m_corrected", "corrected with all": "m_shared", "counted": "m_counted"}
 
 
@@ -47,7 +51,7 @@ def write_workbook(
     products: Sequence[str],
     language: Language,
 ) -> None:
-    """A sheet with the month's figures for each product, one with all figures, one with definitions.
+    """A sheet with the month's figures for each product, one with all figures, one with definitions, all to be printed.
 
     Args:
         table: the tidy table.
@@ -59,16 +63,23 @@ def write_workbook(
     with replacing(path) as temporary, new_workbook(temporary) as workbook:
         workbook.set_properties({"created": _CREATED})
         formats = {k: workbook.add_format({"num_format": f}) for k, f in _FORMATS.items()}
+        formats["heading"] = workbook.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         taken: set[str] = set()
         for product in products:
             part = table[(table["month"] == month) & (table["product"] == product)]
             _sheet(workbook, sheet_name(language.product(product), taken), part, names, language, formats)
         _sheet(workbook, sheet_name(language("sheet_all"), taken), table, names, language, formats)
-        meanings = pd.DataFrame(definitions, columns=[language("h_word"), language("h_meaning")])
+        more = [(language(f"h_{column}"), language(f"h_{column}_text")) for column in _SPELLED_OUT]
+        meanings = pd.DataFrame([*definitions, *more], columns=[language("h_word"), language("h_meaning")])
         last = workbook.add_worksheet(sheet_name(language("sheet_definitions"), taken))
         write_sheet(workbook, last, meanings)
-        last.set_column(0, 0, 30)
-        last.set_column(1, 1, 110)
+        wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
+        for row, (_, meaning) in enumerate([*definitions, *more], 1):
+            # Not every program works out the height itself.
+            last.set_row(row, 2 + 14 * (1 + len(meaning) // 100))
+        last.set_column(0, 0, 42, wrapped)
+        last.set_column(1, 1, 110, wrapped)
+        _print_wide(last)
 
 
 def _sheet(
@@ -81,16 +92,30 @@ def _sheet(
 ) -> None:
     sheet = workbook.add_worksheet(name)
     out = for_file(table, names, language)
-    write_sheet(workbook, sheet, out)
-    for heading, width in (("c_cause_name", 30), ("c_product", 24), ("c_figure", 34), ("c_method", 32)):
-        column = out.columns.get_loc(language(heading))
-        sheet.set_column(column, column, width)
+    columns = {language(f"c_{column}"): column for column in ("cause_name", *COLUMNS) if column != "shown"}
+    shown = {c: language(f"h_{columns[c]}") if columns[c] in _SPELLED_OUT else c for c in out.columns}
+    write_sheet(workbook, sheet, out.rename(columns=shown))
+    for at, (column, heading) in enumerate(shown.items()):
+        sheet.set_column(at, at, _WIDTHS.get(columns[column], _WIDTH))
+        sheet.write_string(0, at, heading, formats["heading"])
+    sheet.set_row(0, 45)
+    _print_wide(sheet)
     places = [list(out.columns).index(language(f"c_{column}")) for column in _NUMBERS]
     numbers = table[list(_NUMBERS)].to_numpy(dtype=float)
     for row, (figure, shown) in enumerate(zip(table["figure"], table["shown"], strict=True)):
         for place, value in zip(places, numbers[row].tolist(), strict=True):
             if shown and value == value:
                 sheet.write_number(row + 1, place, value, formats[_kind(figure, value)])
+
+
+def _print_wide(sheet: Any) -> None:
+    """On A4 lying down, all columns on one page, headings on each."""
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&C&A, &P/&N")
 
 
 def _kind(figure: str, value: float) -> str:
