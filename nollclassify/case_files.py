@@ -56,8 +56,7 @@ class Table:
 
 def format_of(path: Path) -> str:
     """`csv`, `excel`, `jsonl` or `parquet`, by the file's ending; InputError for another one, or for a folder."""
-    # Not `Path.is_dir`, which does not forgive a name that is too long.
-    if os.path.isdir(path):
+    if os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` does not forgive a name that is too long
         raise InputError(f"{path}: det är en mapp; ange en fil i den, eller alla, som i {path / '*.xlsx'}.")
     try:
         return ENDINGS[path.suffix.lower()]
