@@ -21,7 +21,7 @@ from nollclassify.model_store import StoredModel, copy_model, copying_model, loa
 from nollclassify.run_record import summary
 from nollclassify.settings import Settings, load_settings
 from nollclassify.taxonomy import Taxonomy
-from nollclassify.tracking import CHAMPION, Tracking
+from nollclassify.tracking import CHAMPION, Registered, Tracking
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Promotion:
         promoted: whether it is champion now.
         reason: why, the person's reason first.
         names: id of each of its causes -> Swedish name.
+        already: whether it was champion before; then the gate was not asked, and nothing was recorded.
     """
 
     number: str
@@ -41,6 +42,7 @@ class Promotion:
     promoted: bool
     reason: str
     names: dict[str, str]
+    already: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Rollback:
 
 def promote(version: str | int, reason: str = "", force: bool = False, settings: Settings | None = None) -> Promotion:
     """Ask the gate about a registered version, and make it champion where it passes.
+
+    What the gate said of the present champion stays: asked again, it would hold it against itself.
 
     Args:
         version: the number in the registry.
@@ -72,12 +76,27 @@ def promote(version: str | int, reason: str = "", force: bool = False, settings:
     with tracking.alone():
         settle_champion(tracking)
         candidate = tracking.registered(str(version))
+        names = {cause.id: cause.name_sv for cause in candidate.stored.taxonomy.causes}
+        if tracking.version_of(CHAMPION) == candidate.number:
+            told = _kept(tracking, candidate)
+            return Promotion(candidate.number, Decision(True, told, {}), True, told, names, already=True)
         decision = _judge(tracking, candidate.stored)
         passed = decision.passed or force
         why = f"{reason} (grinden: {decision.reason})" if reason else decision.reason
         _apply(tracking, str(version), candidate.stored, decision, passed, why)
-    names = {cause.id: cause.name_sv for cause in candidate.stored.taxonomy.causes}
     return Promotion(str(version), decision, passed, why, names)
+
+
+def _kept(tracking: Tracking, champion: Registered) -> str:
+    """Leave the champion as it is, and say so; where its directory holds something else, it is put there again."""
+    place = Path(tracking.settings.champion)
+    try:
+        if load_model(place).version == champion.stored.version:
+            return "inget ändrades"
+    except ModelError:
+        pass
+    copy_model(tracking.fetch(f"models:/{tracking.settings.registered_model}/{champion.number}"), place)
+    return f"den lades tillbaka i {place}, som innehöll något annat"
 
 
 def judge_training(tracking: Tracking, number: str, stored: StoredModel, texts: Sequence[str]) -> Decision:

@@ -285,6 +285,25 @@ def test_what_the_gate_said_is_an_artefact_of_the_run_and_in_the_versions_tags(p
     assert page.count("<tr class=") == len(done.decision.table) > 10
 
 
+def test_promoting_the_champion_again_keeps_what_the_gate_said_of_it(call) -> None:
+    def told() -> tuple[object, ...]:
+        tracking = Tracking(SMALL)
+        version = tracking.client.get_model_version("small", "2")
+        folder = Path(tracking.client.download_artifacts(version.run_id, ""))
+        return version.tags, version.description, tracking.reigns(), (folder / "gate.json").read_text("utf-8")
+
+    forced(2)
+    before = told()
+    kept = (0, "Version 2 är redan gällande modell; inget ändrades.\n", "")
+    assert call("promote", "2") == call("promote", "2", "--force", "--reason", "igen") == kept
+    assert told() == before
+    (PLACE / "arrays.npz").write_bytes(b"")
+    again = "den lades tillbaka i models/champion, som innehöll något annat"
+    assert call("promote", "2") == (0, f"Version 2 är redan gällande modell; {again}.\n", "")
+    assert champion() == "2"
+    assert told() == before
+
+
 # --- differences -------------------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,9 @@ def promote(
         from nollclassify.promotion import promote as run
 
         result = run(version, reason, force, settings_for())
+    if result.already:
+        print(f"Version {result.number} är redan gällande modell; {result.reason}.")
+        return
     _print_differences(result.decision, result.names)
     if not result.promoted:
         print(f"Version {result.number} blev inte gällande modell: {result.reason}.")
