@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from nollclassify.answer_sheets import new_book
+from nollclassify.case_files import ENDINGS
 from nollclassify.cases import check_unique_ids, read_cases
 from nollclassify.corrections import Corrections
 from nollclassify.errors import InputError
@@ -27,15 +30,21 @@ from nollclassify.text_labels import label_texts
 from nollclassify.training_data import read_starter
 
 _FIELDS = ["case_id", "received", "channel", "product", "text", "causes"]
+# Bytes of a file's name; and from which likeness on, 0 to 1, a name is taken for a cause's, misspelled.
+_LONGEST_NAME, _NEAR = 255, 0.7
 
 
 @dataclass(frozen=True)
 class Queue:
-    """What was written: how many cases, of how many that might have been, and the workbook to fill in."""
+    """What was written: how many cases, of how many that might have been, and the workbook to fill in.
+
+    `notes` are Swedish sentences on how what was looked for was understood.
+    """
 
     n: int
     n_cases: int
     output: Path
+    notes: tuple[str, ...] = ()
 
 
 def review_training(
@@ -91,6 +100,8 @@ def review_similar(
 ) -> Queue:
     """Write the n cases most like what is looked for, the most similar first, to a workbook to fill in.
 
+    There are fewer where fewer are more like it than the average case.
+
     Args:
         paths: case files, labelled or not.
         like: what is looked for: the name of a cause (its definition and examples are), the path of a case file (each
@@ -100,7 +111,8 @@ def review_similar(
         answers: case id -> causes that are known already, primary first (none for other); they are filled in.
 
     Raises:
-        InputError: a file that cannot be used, n below 1, an output that exists, or nothing that can be looked for.
+        InputError: a file that cannot be used, n below 1, an output that exists, nothing that can be looked for, or
+            nothing found.
     """
     settings, taxonomy = _begun(output, n, force, settings)
     read = [read_cases(Path(path), taxonomy) for path in paths]
@@ -108,18 +120,24 @@ def review_similar(
         raise InputError("ingen ärendefil är angiven; ange filer att söka i.")
     check_unique_ids(read)
     fields = pd.concat([cases.fields for cases in read], ignore_index=True)
-    query, examples, unlike = _looked_for(like, taxonomy)
+    query, examples, unlike, notes = _looked_for(like, taxonomy)
     try:
         found = similar(fields["text"].tolist(), model.model.vocabulary, query, examples, unlike, n)
     except ValueError:
         raise InputError(
             "--like: modellen känner inget av orden; skriv fler ord eller ange en fil med exempel."
         ) from None
+    found = found[found["similarity"] > 0]
+    if found.empty:
+        raise InputError(
+            "--like: inget klagomål i filerna liknar det som söks; skriv andra ord eller ange en fil med exempel."
+        )
     cases = fields.iloc[found["position"]].reset_index(drop=True)
-    reasons = [f"liknar det som söks ({100 * max(likeness, 0):.0f} %)" for likeness in found["similarity"]]
+    # How like it is stays out: beside the proposal's probability it would be read as one.
+    reasons = ["liknar det som söks"] * len(cases)
     labels = label_texts(cases["text"].tolist(), model, settings)
     target = _write(output, cases, labels, reasons, model, taxonomy, force, answers)
-    return Queue(len(cases), len(fields), target)
+    return Queue(len(cases), len(fields), target, notes)
 
 
 def _begun(output: str | Path, n: int, force: bool, settings: Settings | None) -> tuple[Settings, Taxonomy]:
@@ -146,22 +164,33 @@ def _as_set(causes: str) -> frozenset[str]:
     return frozenset(filter(None, causes.split(";")))
 
 
-def _looked_for(like: Sequence[str], taxonomy: Taxonomy) -> tuple[list[str], list[str], list[str]]:
-    """Texts that describe what is looked for, examples of it, and texts that only look like it."""
+def _looked_for(like: Sequence[str], taxonomy: Taxonomy) -> tuple[list[str], list[str], list[str], tuple[str, ...]]:
+    """Texts that describe what is looked for, examples of it, texts that only look like it, and what to tell of it."""
     query: list[str] = []
     examples: list[str] = []
     unlike: list[str] = []
+    notes: list[str] = []
     for item in like:
         cause = taxonomy.find_cause(item)
         if cause and cause != OTHER:
             meant, not_meant = described(taxonomy.cause(cause))
             query += meant
             unlike += not_meant
-        elif len(item) < 255 and Path(item).is_file():
+        elif len(os.fsencode(item)) < _LONGEST_NAME and Path(item).is_file():
             examples += read_cases(Path(item), taxonomy).fields["text"].tolist()
+        elif Path(item).suffix.lower() in (*ENDINGS, ".json"):
+            raise InputError(f"--like {item}: filen finns inte; ange en fil som finns, en orsaks namn eller egna ord.")
         else:
             query.append(item)
-    return query, examples, unlike
+            notes += [] if cause else [f"Ingen orsak heter så; söker på orden.{_meant(item, taxonomy)}"]
+    return query, examples, unlike, tuple(dict.fromkeys(notes))
+
+
+def _meant(item: str, taxonomy: Taxonomy) -> str:
+    """A question with the name of the cause that is spelled almost like this; empty where none is."""
+    names = {cause.name_sv.casefold(): cause.name_sv for cause in taxonomy.causes}
+    near = get_close_matches(item.casefold(), names, n=1, cutoff=_NEAR)
+    return f" Menade du {names[near[0]]}?" if near else ""
 
 
 # --- writing -----------------------------------------------------------------------------------------------------

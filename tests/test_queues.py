@@ -106,10 +106,11 @@ def test_like_takes_the_name_of_a_cause_a_file_of_examples_and_plain_words(
             tmp_path / "cases.csv", like=[like], model=stored, output=tmp_path / f"{number}.xlsx", n=2
         )
         rows = rows_of(queue.output)
-        assert (queue.n, queue.n_cases, len(rows)) == (2, 3, 2)
+        assert queue.n == len(rows) in (1, 2)
+        assert queue.n_cases == 3
         assert rows[0]["ärende"] == "c", like
-        assert rows[0]["varför"].startswith("liknar det som söks (")
-        assert read_book(answered(queue.output), taxonomy).rows["chosen"].tolist() == ["useful", "useful"]
+        assert rows[0]["varför"] == "liknar det som söks"
+        assert read_book(answered(queue.output), taxonomy).rows["chosen"].tolist() == ["useful"] * queue.n
 
 
 def test_answers_that_are_known_are_filled_in(stored: StoredModel, tmp_path: Path, taxonomy: Taxonomy) -> None:
@@ -117,7 +118,9 @@ def test_answers_that_are_known_are_filled_in(stored: StoredModel, tmp_path: Pat
         tmp_path / "c.csv", index=False
     )
     known = {"a": [], "b": ["wait_time", "naming_confusion"]}
-    book = review_similar(tmp_path / "c.csv", like=["kö"], model=stored, output=tmp_path / "q.xlsx", answers=known)
+    book = review_similar(
+        tmp_path / "c.csv", like=[PROBE, "kö"], model=stored, output=tmp_path / "q.xlsx", answers=known
+    )
     rows = read_book(book.output, taxonomy).rows.set_index("case_id")["causes"]
     assert rows.to_dict() == {"a": "", "b": "wait_time;naming_confusion"}
 
@@ -128,11 +131,35 @@ def test_what_cannot_be_looked_for_is_told_without_the_text(stored: StoredModel,
     with pytest.raises(InputError, match="modellen känner inget av orden") as told:
         review_similar(tmp_path / "cases.csv", like=["♁♁"], model=stored, output=book)
     assert PROBE not in str(told.value)
+    with pytest.raises(InputError, match="inget klagomål i filerna liknar det som söks; skriv andra ord eller"):
+        review_similar(tmp_path / "cases.csv", like=["lufttryck"], model=stored, output=book)
     with pytest.raises(InputError, match="ingen ärendefil är angiven"):
         review_similar(like=["kö"], model=stored, output=book)
     with pytest.raises(InputError, match="--n 0"):
         review_training(model=stored, output=book, n=0)
     assert not book.exists()
+
+
+def test_what_is_like_nothing_is_left_out_and_a_misspelled_cause_is_told(stored: StoredModel, tmp_path: Path) -> None:
+    cases, book = tmp_path / "cases.csv", tmp_path / "q.xlsx"
+    texts = ["Skorna är blå", "Väntat på svar i veckor", "Satt i telefonkö i timmar", PROBE]
+    pd.DataFrame({"klagomål": texts}).to_csv(cases, index=False)
+    found = review_similar(cases, like=["vantetidd", "telefonkö"], model=stored, output=book)
+    assert [row["klagomål"] for row in rows_of(book)][0] == texts[2]
+    assert found.n == len(rows_of(book)) < found.n_cases == 4
+    plain = "Ingen orsak heter så; söker på orden."
+    assert found.notes == (f"{plain} Menade du Väntetid?", plain)
+    assert review_similar(cases, like=["Väntetid"], model=stored, output=book, force=True).notes == ()
+    long = "å" * 200 + " telefonkö"
+    assert review_similar(cases, like=[long], model=stored, output=book, force=True).notes == (plain,)
+
+
+@pytest.mark.parametrize("name", ["exempel.csv", "exempel.XLSX", "mapp/exempel.json"])
+def test_a_file_of_examples_that_is_missing_is_refused(stored: StoredModel, tmp_path: Path, name: str) -> None:
+    (tmp_path / "cases.csv").write_text(f"klagomål\n{PROBE}\n", encoding="utf-8")
+    with pytest.raises(InputError) as told:
+        review_similar(tmp_path / "cases.csv", like=[name], model=stored, output=tmp_path / "q.xlsx")
+    assert str(told.value) == f"--like {name}: filen finns inte; ange en fil som finns, en orsaks namn eller egna ord."
 
 
 def test_the_commands_write_the_books(workplace: Workplace, tmp_path: Path) -> None:

@@ -69,6 +69,10 @@ def _asked_for(
             result = review_training(*files, model=stored, output=output, n=n, force=force, settings=settings)
         else:
             result = review_similar(*files, like=like, model=stored, output=output, n=n, force=force, settings=settings)
+    for note in result.notes:
+        print(note)
     of = f"{result.n_cases} misstänkta etiketter" if training else f"{result.n_cases} klagomål"
     print(f"{result.n} av {of} att granska, de {'säkraste' if training else 'mest lika'} först: {result.output}")
+    if like and result.n < min(n, result.n_cases):
+        print("Fler som liknar det som söks finns inte i filerna.")
     print(f"Välj huvudorsak ur listan och ge sedan boken till `nollclassify learn {result.output}`.")
