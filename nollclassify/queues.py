@@ -151,8 +151,11 @@ def _begun(output: str | Path, n: int, force: bool, settings: Settings | None) -
 def _training_cases(paths: Sequence[str | Path], taxonomy: Taxonomy, settings: Settings) -> pd.DataFrame:
     """The cases of starter corpus, labelled files and corrections by the digests of their texts; the last of equals."""
     own = [read_cases(Path(path), taxonomy, labelled=True) for path in paths]
-    every = [read_starter(taxonomy), *own]
+    starter = read_starter(taxonomy)
+    every = [starter, *own]
     check_unique_ids(every)
+    # Its codes for where a text would have come in are no words of the reader's.
+    starter.fields["channel"] = ""
     decided = Corrections(settings.corrections).settled().sort_values("number")
     fields = pd.concat([cases.fields[_FIELDS] for cases in every] + [decided[_FIELDS]], ignore_index=True)
     fields.index = pd.Index([text_digest(text) for text in fields["text"]])

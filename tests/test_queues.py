@@ -71,6 +71,17 @@ def test_wrong_labels_come_first_with_what_stands_there_and_what_the_model_think
     assert len(rows) == queue.n <= queue.n_cases
 
 
+def test_texts_of_the_starter_corpus_show_no_codes_for_their_channel(
+    wrong: tuple[StoredModel, Path, set[str]], tmp_path: Path
+) -> None:
+    model, file, ids = wrong
+    rows = rows_of(review_training(model=model, output=tmp_path / "starter.xlsx", n=10).output)
+    assert rows
+    assert {row["kanal"] for row in rows} == {""}
+    own = rows_of(review_training(file, model=model, output=tmp_path / "own.xlsx", n=10).output)
+    assert all(row["kanal"] for row in own if row["ärende"] in ids)
+
+
 def test_a_label_that_was_changed_since_the_training_is_not_asked_about(
     wrong: tuple[StoredModel, Path, set[str]], tmp_path: Path
 ) -> None:

@@ -92,6 +92,11 @@ def test_the_reason_is_a_swedish_sentence(change: tuple[int, list[int]], sentenc
     assert why(row, taxonomy) == sentence
 
 
+def test_nothing_is_said_to_be_wholly_sure(taxonomy: Taxonomy) -> None:
+    row = {"cause": "wait_time", "given": "wait_time", "suggested": "", "wrong": 0.9999}
+    assert why(row, taxonomy) == "misstänkt fel etikett: står som Väntetid, modellen tror Övrigt (99 %)"
+
+
 def test_errors_planted_in_what_a_real_model_learned_are_named_by_digest(stored: StoredModel) -> None:
     held: HeldOut = stored.held_out
     sure = np.flatnonzero((held.truth[:, 4] == 1) & (held.truth.sum(axis=1) == 1) & (held.probabilities[:, 4] > 0.9))
