@@ -11,10 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from textwrap import shorten
 
 PROMOTED, FORCED, ROLLED_BACK, FOUND = "promoted", "promoted by force", "rolled back to", "found as champion"
 # Databases other than SQLite keep 5,000 characters of a registered model's tag: the oldest reigns are left out.
 _LONGEST_TAG = 4_900
+# The whole reason is a tag of the version that was taken back; the list must have room for some reigns.
+_LONGEST_WHY = 100
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,23 @@ class Reign:
         since: when it began, ISO 8601 in UTC.
         how: `promoted`, `promoted by force`, `rolled back to`, or `found as champion` where nobody told.
         begun: false while the registry has not been told yet.
+        why: a person's reason for going back to it, shortened; empty where none was given.
     """
 
     version: str
     since: str
     how: str
     begun: bool = True
+    why: str = ""
 
 
 def parse(text: str | None) -> tuple[Reign, ...]:
     """The reigns, oldest first, that a tag tells of; none where it is missing or somebody spoilt it."""
     try:
+        # Lists of earlier versions of this package have no reason at the end.
         return tuple(
-            Reign(str(v), str(since), str(how), bool(begun)) for v, since, how, begun in json.loads(text or "")
+            Reign(str(v), str(since), str(how), bool(begun), *map(str, why[:1]))
+            for v, since, how, begun, *why in json.loads(text or "")
         )
     except (ValueError, TypeError):
         return ()
@@ -47,7 +54,7 @@ def parse(text: str | None) -> tuple[Reign, ...]:
 def dump(reigns: Sequence[Reign]) -> str:
     """The text of the tag."""
     for first in range(len(reigns)):
-        text = json.dumps([[r.version, r.since, r.how, r.begun] for r in reigns[first:]])
+        text = json.dumps([[r.version, r.since, r.how, r.begun, r.why] for r in reigns[first:]])
         if len(text) <= _LONGEST_TAG:
             return text
     return "[]"
@@ -61,11 +68,11 @@ def settled(reigns: Sequence[Reign], champion: str, now: str) -> tuple[Reign, ..
     return (*kept, Reign(champion, now, FOUND))
 
 
-def crowned(reigns: Sequence[Reign], version: str, how: str, now: str) -> tuple[Reign, ...]:
+def crowned(reigns: Sequence[Reign], version: str, how: str, now: str, why: str = "") -> tuple[Reign, ...]:
     """The reigns with a new one, not yet begun; the same where the version is champion already."""
     if reigns and reigns[-1].version == version:
         return tuple(reigns)
-    return (*reigns, Reign(version, now, how, begun=False))
+    return (*reigns, Reign(version, now, how, begun=False, why=shorten(why, _LONGEST_WHY, placeholder=" …")))
 
 
 def line(reigns: Sequence[Reign]) -> list[str]:
@@ -90,10 +97,10 @@ def ends(reigns: Sequence[Reign]) -> dict[str, tuple[str, str]]:
 
 def as_table(reigns: Sequence[Reign], most: int = 10) -> str:
     """The last reigns as a table in Markdown, the present one first."""
-    rows = [["champion", "since (UTC)", "until (UTC)", "how"]]
+    rows = [["champion", "since (UTC)", "until (UTC)", "how", "why"]]
     until = [*(_minute(after.since) for after in reigns[1:]), "now"]
     for reign, end in list(zip(reigns, until, strict=False))[::-1][:most]:
-        rows.append([f"version {reign.version}", _minute(reign.since), end, reign.how])
+        rows.append([f"version {reign.version}", _minute(reign.since), end, reign.how, reign.why.replace("|", "/")])
     return markdown_table(rows)
 
 

@@ -44,6 +44,8 @@ DATABASE = "mlflow.db"
 PROCESS = "process"
 # The registered model's tag that tells who was champion when.
 REIGNS = "champions"
+# A version's tag: why it was taken back.
+_WHY = "rollback_reason"
 _NOTE = "mlflow.note.content"
 # Else MLflow shows the experiment as one of chats and prompts, and each run as made by `__main__.py`.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -307,12 +309,18 @@ class Tracking:
         return reigns
 
     def crown(self, number: str, how: str, why: str = "") -> None:
-        """Make a version champion; `why` is written to the one that it takes the place of."""
+        """Make a version champion; `why` is written to the one that it takes the place of.
+
+        A reason why a version was once taken back goes when that version is champion again, or is replaced without one.
+        """
         name, before = self.settings.registered_model, self.version_of(CHAMPION)
-        reigns = crowned(self.reigns(), number, how, _now())
+        reigns = crowned(self.reigns(), number, how, _now(), why)
         with _clear_errors(self.uri):
-            if why and before:
-                self._client.set_model_version_tag(name, before, "rollback_reason", why)
+            for version, told in ((before, why), (number, "")):
+                if version and told:
+                    self._client.set_model_version_tag(name, version, _WHY, told)
+                elif version:
+                    self._client.delete_model_version_tag(name, version, _WHY)
             self._client.set_registered_model_tag(name, REIGNS, dump(reigns))
             self._client.set_registered_model_alias(name, CHAMPION, number)
         self._write_down(settled(reigns, number, _now()))

@@ -135,6 +135,21 @@ def test_the_registry_tells_who_was_champion_from_when_till_when(place: Path) ->
     assert "rolled back to" in page
 
 
+def test_the_reason_of_an_earlier_rollback_is_not_told_of_a_later_one(place: Path) -> None:
+    def reasons() -> list[str | None]:
+        return [Tracking(SMALL).client.get_model_version("small", n).tags.get("rollback_reason") for n in ("1", "2")]
+
+    forced(2)
+    rollback(reason="provar | igen", settings=SMALL)
+    assert reasons() == [None, "provar | igen"]
+    rollback(to=2, settings=SMALL)
+    assert reasons() == [None, None]
+    rollback(to=1, settings=SMALL)
+    assert reasons() == [None, None]
+    rows = Tracking(SMALL).client.get_registered_model("small").description.splitlines()[-5:]
+    assert [row.split("|")[-2].strip() for row in rows] == ["", "", "provar / igen", "", ""]
+
+
 def test_a_store_that_knows_of_no_earlier_champion_has_none(place: Path) -> None:
     forced(2)
     Tracking(SMALL).client.delete_registered_model_tag("small", REIGNS)
@@ -233,6 +248,15 @@ def test_of_very_many_champions_the_oldest_are_left_out_of_the_tag() -> None:
     assert len(dump(reigns)) <= 5_000
     assert 40 < len(parse(dump(reigns))) < 500
     assert parse(dump(reigns))[-1] == reigns[-1]
+    long = crowned(reigns, "1", ROLLED_BACK, "2026-11-22T14:00:00+00:00", "en\nå " * 5_000)
+    assert len(parse(dump(long))[-1].why) <= 100
+    assert len(parse(dump(long))) > 20
+
+
+def test_a_list_without_reasons_is_read_too() -> None:
+    assert parse('[["1", "2026-11-22T14:00:00+00:00", "promoted", true]]') == (
+        Reign("1", "2026-11-22T14:00:00+00:00", PROMOTED),
+    )
 
 
 @pytest.mark.parametrize("spoilt", [None, "", "{", "[1]", "null", '[["1"]]', "7"])
