@@ -124,14 +124,30 @@ def next_step(found: Drift) -> str:
     return "Vill ni vara säkrare: nollclassify audit FIL --n 60, fyll i boken, och nollclassify drift FIL --audit BOK."
 
 
+def left_out(found: Drift) -> str:
+    """Which earlier rows are not compared with, and what to do about it; empty where there are none."""
+    if not found.other_models:
+        return ""
+    t = Language("sv")
+    return (
+        f"{t.number(found.other_models)} rader från {t.listed([t.month(month) for month in found.other_months])} är "
+        "märkta av en annan modell och är inte med; märk dem på nytt (nollclassify label FIL --force) för att jämföra."
+    )
+
+
 def mix_in_words(found: Drift, names: dict[str, str]) -> str:
+    return " ".join(filter(None, [_mix(found, names), left_out(found)]))
+
+
+def _mix(found: Drift, names: dict[str, str]) -> str:
     t = Language("sv")
     changed = [part for part in found.causes if part.certain]
     if not found.earlier:
-        return (
+        said = (
             "Inga tidigare månader är med, så blandningen jämförs med träningstexternas. De är skrivna för att visa "
-            "orsakerna och är inte en kunds blandning: ge tidigare månaders märkta filer också, så jämförs de."
+            "orsakerna och är inte en kunds blandning"
         )
+        return f"{said}{'' if found.other_models else ': ge tidigare månaders märkta filer också, så jämförs de'}."
     months = t.listed([t.month(month) for month in found.earlier])
     if not changed:
         return f"Jämfört med {months}, märkta av samma modell: ingen säker ändring."
@@ -165,8 +181,6 @@ def render(found: Drift, taxonomy: Taxonomy) -> str:
     middle = len(found.lengths) // 2
     lengths = [[t.number(length[at]) for length in found.lengths] for at in (0, 1)]
     notes = [f"{found.n_rejected} rader kunde inte läsas och är inte med."] if found.n_rejected else []
-    if found.other_models:
-        notes.append(f"{found.other_models} rader är märkta av en annan modell och är inte med.")
     return str(
         template.render(
             d=found,

@@ -109,6 +109,7 @@ class Drift:
         causes: the mix.
         earlier: months that the mix is compared with; none: it is compared with the training texts.
         other_models: rows of earlier months that another model labelled; they are left out.
+        other_months: the months of these rows.
         n_rejected: rows of the files that were refused.
     """
 
@@ -121,6 +122,7 @@ class Drift:
     causes: tuple[Part, ...]
     earlier: tuple[str, ...]
     other_models: int
+    other_months: tuple[str, ...]
     n_rejected: int
 
     @property
@@ -187,7 +189,8 @@ def measure_drift(
     known = cases[ours].reset_index(drop=True)
     probabilities = known[list(stored.model.cause_ids)].to_numpy(dtype=float)
     of_month = (known["month"] == wanted).to_numpy()
-    earlier = ((known["month"] < wanted) & (known["month"] != NO_MONTH)).to_numpy()
+    before = ((cases["month"] < wanted) & (cases["month"] != NO_MONTH)).to_numpy()
+    earlier, left_out = before[ours], cases["month"][before & ~ours]
     seen = looks_of(stored.model, known["text"][of_month].tolist())
     p = probabilities[of_month]
     decided = stored.model.decide(p) & ~seen[:, FOREIGN].astype(bool)[:, None]
@@ -207,7 +210,8 @@ def measure_drift(
         tuple(zip(np.quantile(seen[:, WORDS], LENGTHS_AT).tolist(), reference.lengths, strict=True)),
         _mix(p, decided, *compared, stored),
         tuple(sorted(set(known["month"][earlier]))),
-        int((~ours & ~now).sum()),
+        len(left_out),
+        tuple(sorted(set(left_out))),
         n_rejected,
     )
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nollclassify import audit
 from nollclassify.auditing import read_audit
-from nollclassify.drift_page import drift, verdict
+from nollclassify.drift_page import drift, left_out, verdict
 from nollclassify.drifting import Figure, _holm, measure_drift
 from nollclassify.errors import InputError, ModelError
 from nollclassify.estimation import Interval
@@ -169,11 +169,32 @@ def test_the_mix_is_compared_with_earlier_months_of_the_same_model(
     other = month(tmp_path / "jan.csv", familiar[:10], stored, "2020-01", model_version="20190101-aa")
     found = measure_drift([now, before, other], stored, settings=Settings())
     assert found.earlier == ("2020-02",)
-    assert found.other_models == 10
+    assert (found.other_models, found.other_months) == (10, ("2020-01",))
     assert all(part.share == part.before and not part.certain for part in found.causes)
     alone = measure_drift([now], stored, settings=Settings())
-    assert alone.earlier == ()
+    assert (alone.earlier, alone.other_months) == ((), ())
     assert [p.share for p in alone.causes] == [p.share for p in found.causes]
+
+
+def test_months_of_another_model_are_told_of_and_not_asked_for_again(
+    stored: StoredModel, familiar: list[str], tmp_path: Path
+) -> None:
+    told = (
+        "15 rader från januari 2020 och februari 2020 är märkta av en annan modell och är inte med; "
+        "märk dem på nytt (nollclassify label FIL --force) för att jämföra."
+    )
+    now = month(tmp_path / "mars.csv", familiar, stored)
+    others = [
+        month(tmp_path / f"{m}.csv", familiar[:n], stored, f"2020-0{m}", model_version="20190101-aa")
+        for m, n in ((1, 10), (2, 5), (4, 3))
+    ]
+    page = tmp_path / "d.html"
+    found = drift(now, *others, output=page, model=stored, month="2020-03", settings=Settings())
+    assert left_out(found) == told
+    assert f"inte en kunds blandning. {told}</p>" in page.read_text(encoding="utf-8")
+    found = drift(now, output=page, model=stored, settings=Settings())
+    assert left_out(found) == ""
+    assert "ge tidigare månaders märkta filer också, så jämförs de.</p>" in page.read_text(encoding="utf-8")
 
 
 def test_the_page_says_it_in_swedish_and_holds_no_complaint(
@@ -273,10 +294,12 @@ def test_the_command_says_whether_to_train_again(
 ) -> None:
     shutil.copytree(trained.directory / "models", tmp_path / "models")
     month(tmp_path / "mars.csv", familiar, stored)
-    done = run("nollclassify", "drift", "mars.csv", "-o", "d.html", cwd=tmp_path)
+    month(tmp_path / "feb.csv", familiar[:5], stored, "2020-02", model_version="20190101-aa")
+    done = run("nollclassify", "drift", "mars.csv", "feb.csv", "-o", "d.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first, *_, last = done.stdout.splitlines()
+    first, *_, told, last = done.stdout.splitlines()
     assert first.startswith("Behövs inte: ")
+    assert told.startswith("5 rader från februari 2020 är märkta av en annan modell och är inte med; ")
     assert last == "Sida: d.html"
     done = run("nollclassify", "drift", "saknas.csv", cwd=tmp_path)
     assert (done.returncode, done.stderr.splitlines()[-1][:17]) == (4, "Fel: saknas.csv: ")

@@ -30,7 +30,7 @@ def drift(
     """Jämför månaden med det som modellen tränades på: träna om, eller behövs det inte? Svaret är en webbsida."""
     with steps() as progress:
         progress("jämför med träningstexterna")
-        from nollclassify.drift_page import as_json, next_step, verdict
+        from nollclassify.drift_page import as_json, left_out, next_step, verdict
         from nollclassify.drift_page import drift as run
 
         settings, on_screen = settings_for(), str(json_path) == "-"
@@ -48,4 +48,6 @@ def drift(
         return
     print(verdict(found))
     print(next_step(found))
+    if told := left_out(found):
+        print(told)
     print(f"Sida: {output}")
