@@ -12,8 +12,11 @@ from typing import Any
 from nollclassify.atomic import write_text
 from nollclassify.drifting import (
     AUDIT_LESS,
+    LEAST_COMPLAINTS,
+    RETRAIN,
     RIGHT_LESS,
     STRANGE_MORE,
+    TOO_FEW,
     UNKNOWN_TIMES,
     Drift,
     Figure,
@@ -34,6 +37,7 @@ _NAMES = {
     "right": "väntas helt rätt",
     "audit": "granskat rätt",
 }
+_JUDGED = {"told": "visas bara", "over": "utanför gränsen", "unclear": "kan inte avgöras", "within": "inom gränsen"}
 # Fewer cases of a cause than this, and its change says nothing.
 _FEW = 5
 
@@ -79,10 +83,12 @@ def as_json(found: Drift) -> str:
 
 
 def verdict(found: Drift) -> str:
-    """`Träna om: ...` or `Behövs inte: ...`, in one sentence."""
+    """`Träna om: ...`, `Behövs inte: ...` or `För få klagomål för att avgöra: ...`, in one sentence."""
     t, by_name = Language("sv"), {figure.name: figure for figure in found.figures}
     if found.retrain:
         return f"Träna om: {'; '.join(_reason(figure, t) for figure in found.reasons)}."
+    if found.verdict == TOO_FEW:
+        return f"För få klagomål för att avgöra: månaden har {found.n}, och det behövs minst {LEAST_COMPLAINTS}."
     right, unknown = by_name["right"], by_name["unknown"]
     said = (
         f"Behövs inte: modellen väntas få allt rätt i {_share(right, t)} av klagomålen "
@@ -118,6 +124,11 @@ def next_step(found: Drift) -> str:
         return (
             "Gör så här: nollclassify review FIL --output granska.xlsx, rätta i Excel, "
             "nollclassify learn granska.xlsx och sedan nollclassify train."
+        )
+    if found.verdict == TOO_FEW:
+        return (
+            f"Gör så här: kör nollclassify drift igen när månaden har minst {LEAST_COMPLAINTS} klagomål. Så få går också "
+            f"att läsa själv: nollclassify review FIL --output granska.xlsx --n {found.n}."
         )
     if any(figure.name == "audit" for figure in found.figures):
         return "Gör så här: märk nästa månad och kör nollclassify drift igen."
@@ -173,6 +184,7 @@ def _template() -> tuple[Any, str]:
 def render(found: Drift, taxonomy: Taxonomy) -> str:
     """The HTML of the page."""
     t, (template, style) = Language("sv"), _template()
+    month = t.month(found.month)
     names = {cause.id: cause.name_sv for cause in taxonomy.causes} | {OTHER: OTHER_NAME_SV}
     against = "tidigare månader" if found.earlier else "träningstexterna"
     # No picture of a comparison that means little.
@@ -185,7 +197,9 @@ def render(found: Drift, taxonomy: Taxonomy) -> str:
         template.render(
             d=found,
             style=style,
-            title=f"Håller modellen {t.when(found.month)}?",
+            title=f"{month[:1].upper()}{month[1:]}: behöver modellen tränas om?",
+            colour={RETRAIN: "#D55E00", TOO_FEW: "#6b7680"}.get(found.verdict, "#009E73"),
+            least=LEAST_COMPLAINTS,
             verdict=verdict(found),
             next=next_step(found),
             n=t.number(found.n),
@@ -209,7 +223,6 @@ def render(found: Drift, taxonomy: Taxonomy) -> str:
 
 def _figure(figure: Figure, t: Language) -> dict[str, Any]:
     of_audit = figure.name == "audit"
-    judged = "visas bara" if figure.limit is None else "utanför gränsen" if figure.over else "inom gränsen"
     return {
         "name": _NAMES[figure.name],
         "value": t.percent(figure.value.estimate),
@@ -218,7 +231,7 @@ def _figure(figure: Figure, t: Language) -> dict[str, Any]:
         "reference": f"{t.percent(figure.reference)}{' lovat' if of_audit else ''}",
         "limit": "–" if figure.limit is None else t.percent(figure.limit),
         "over": figure.over,
-        "judged": judged,
+        "judged": _JUDGED[figure.judged],
     }
 
 

@@ -1,7 +1,9 @@
 """FLOW: labelled month and model -> how far it is from what the model was trained on, and whether to train again.
 
 The rule, with its thresholds (chosen by `tests/benchmarks/drift.py`): train again where a figure's whole 95 % interval
-lies beyond its limit. So chance alone seldom says so, and with very many texts the limit says what matters.
+lies beyond its limit. So chance alone seldom says so, and with very many texts the limit says what matters. Where no
+figure says so and the month has fewer than `LEAST_COMPLAINTS`, it is too few to tell: of ordinary months of 30
+complaints every other has a figure beyond its limit by chance alone, of those of 50 one in five.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ from nollclassify.taxonomy import OTHER
 # Train again where unknown words are so many times those of the training texts, strange texts a share so much larger,
 # label sets right in a share so much smaller than of the training texts, or the audit so much below the promise.
 UNKNOWN_TIMES, STRANGE_MORE, RIGHT_LESS, AUDIT_LESS = 1.3, 0.03, 0.05, 0.01
+LEAST_COMPLAINTS = 50
+RETRAIN, NOT_NEEDED, TOO_FEW = "retrain", "not needed", "too few"
 # A cause's change is pointed out where it is no chance, and at least so large.
 LEAST_CHANGE = 0.02
 
@@ -68,6 +72,15 @@ class Figure:
         if self.limit is None:
             return False
         return self.value.low > self.limit if self.limit >= self.reference else self.value.high < self.limit
+
+    @property
+    def judged(self) -> str:
+        """`over`, `unclear` (beyond the limit, but not its whole interval), `within`, or `told` where none is set."""
+        if self.limit is None:
+            return "told"
+        at = self.value.estimate
+        beyond = at > self.limit if self.limit >= self.reference else at < self.limit
+        return "over" if self.over else "unclear" if beyond else "within"
 
 
 @dataclass(frozen=True)
@@ -134,9 +147,18 @@ class Drift:
     def retrain(self) -> bool:
         return bool(self.reasons)
 
+    @property
+    def verdict(self) -> str:
+        """`retrain`, `not needed`, or `too few` complaints to tell."""
+        if self.retrain:
+            return RETRAIN
+        return TOO_FEW if self.n < LEAST_COMPLAINTS else NOT_NEEDED
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not a finite number becomes None."""
-        plain = asdict(self) | {"retrain": self.retrain, "reasons": [figure.name for figure in self.reasons]}
+        reasons = [figure.name for figure in self.reasons]
+        plain = asdict(self) | {"verdict": self.verdict, "retrain": self.retrain, "reasons": reasons}
+        plain["figures"] = [asdict(figure) | {"judged": figure.judged} for figure in self.figures]
         result: dict[str, Any] = _finite(plain)
         return result
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nollclassify import audit
 from nollclassify.auditing import read_audit
 from nollclassify.drift_page import drift, left_out, verdict
-from nollclassify.drifting import Figure, _holm, measure_drift
+from nollclassify.drifting import LEAST_COMPLAINTS, Figure, _holm, measure_drift
 from nollclassify.errors import InputError, ModelError
 from nollclassify.estimation import Interval
 from nollclassify.expected import Kept, expected_f1, expected_share, kept
@@ -89,6 +89,21 @@ def test_only_an_interval_wholly_beyond_the_limit_speaks_for_training(
     span: tuple[float, float], reference: float, limit: float | None, over: bool
 ) -> None:
     assert Figure("unknown", 100, Interval(sum(span) / 2, *span), reference, limit).over is over
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "judged"),
+    [
+        ((0.80, 0.55, 1.0), 0.814, "unclear"),
+        ((0.80, 0.75, 0.81), 0.814, "over"),
+        ((0.82, 0.70, 0.90), 0.814, "within"),
+        ((0.82, 0.70, 0.90), None, "told"),
+    ],
+)
+def test_a_figure_beyond_its_limit_that_may_be_chance_is_not_within_it(
+    value: tuple[float, float, float], limit: float | None, judged: str
+) -> None:
+    assert Figure("right", 9, Interval(*value), 0.864, limit).judged == judged
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -222,6 +237,33 @@ def test_a_single_complaint_is_enough_for_a_page(stored: StoredModel, familiar: 
     )
     assert not found.retrain
     assert "för få" in (tmp_path / "d.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("n", "texts", "wanted", "said"),
+    [
+        (LEAST_COMPLAINTS, "familiar", "not needed", "Behövs inte: "),
+        (
+            LEAST_COMPLAINTS - 1,
+            "familiar",
+            "too few",
+            "För få klagomål för att avgöra: månaden har 49, och det behövs ",
+        ),
+        (LEAST_COMPLAINTS - 1, "strange", "retrain", "Träna om: "),
+    ],
+)
+def test_too_few_complaints_are_never_said_to_be_in_order(
+    stored: StoredModel, familiar: list[str], tmp_path: Path, n: int, texts: str, wanted: str, said: str
+) -> None:
+    path = month(tmp_path / "mars.csv", (familiar if texts == "familiar" else STRANGE)[:n], stored)
+    found = drift(path, output=tmp_path / "d.html", model=stored, settings=Settings())
+    assert verdict(found).startswith(said)
+    plain = found.to_dict()
+    assert (plain["verdict"], plain["retrain"]) == (wanted, wanted == "retrain")
+    assert [figure["judged"] for figure in plain["figures"]] == [figure.judged for figure in found.figures]
+    page = (tmp_path / "d.html").read_text(encoding="utf-8")
+    assert "<h1>Mars 2020: behöver modellen tränas om?</h1>" in page
+    assert ("#6b7680" in page) is (wanted == "too few")
 
 
 @pytest.mark.parametrize(("right", "wanted"), [(True, False), (False, True)])
