@@ -90,14 +90,14 @@ def verdict(found: Drift) -> str:
     if found.verdict == TOO_FEW:
         return f"För få klagomål för att avgöra: månaden har {found.n}, och det behövs minst {LEAST_COMPLAINTS}."
     right, unknown = by_name["right"], by_name["unknown"]
-    said = (
-        f"Behövs inte: modellen väntas få allt rätt i {_share(right, t)} av klagomålen "
-        f"({t.percent(right.reference, 0)} vid träningen), "
-        f"och {t.percent(1 - unknown.value.estimate, 0)} av orden är kända"
-    )
+    said = [
+        f"modellen väntas få allt rätt i {_share(right, t)} av klagomålen "
+        f"({t.percent(right.reference, 0)} vid träningen)",
+        f"{t.percent(1 - unknown.value.estimate, 0)} av orden är kända",
+    ]
     if "audit" in by_name:
-        said += f", och granskningen fann {t.percent(by_name['audit'].value.estimate, 0)} rätt"
-    return f"{said}."
+        said.append(f"granskningen fann {t.percent(by_name['audit'].value.estimate, 0)} rätt")
+    return f"Behövs inte: {t.listed(said)}."
 
 
 def _reason(figure: Figure, t: Language) -> str:
@@ -120,19 +120,32 @@ def _span(figure: Figure, t: Language, digits: int = 1) -> str:
 
 def next_step(found: Drift) -> str:
     """What to do now, with its command."""
+    files = _files(found)
     if found.retrain:
         return (
-            "Gör så här: nollclassify review FIL --output granska.xlsx, rätta i Excel, "
+            f"Gör så här: nollclassify review {files} --output granska.xlsx, rätta i Excel, "
             "nollclassify learn granska.xlsx och sedan nollclassify train."
         )
     if found.verdict == TOO_FEW:
         return (
             f"Gör så här: kör nollclassify drift igen när månaden har minst {LEAST_COMPLAINTS} klagomål. Så få går också "
-            f"att läsa själv: nollclassify review FIL --output granska.xlsx --n {found.n}."
+            f"att läsa själv: nollclassify review {files} --output granska.xlsx --n {found.n}."
         )
     if any(figure.name == "audit" for figure in found.figures):
         return "Gör så här: märk nästa månad och kör nollclassify drift igen."
-    return "Vill ni vara säkrare: nollclassify audit FIL --n 60, fyll i boken, och nollclassify drift FIL --audit BOK."
+    first, then = _audit(found)
+    return f"Vill ni vara säkrare: {first}, fyll i boken, och {then}."
+
+
+def _files(found: Drift) -> str:
+    return " ".join(f'"{name}"' if " " in name else name for name in found.files)
+
+
+def _audit(found: Drift) -> tuple[str, str]:
+    """The commands that draw an audit of the month, and that read it."""
+    book = f"granskning-{found.month.replace(' ', '-')}.xlsx"
+    files = _files(found)
+    return f"nollclassify audit {files} --n 60 --output {book}", f"nollclassify drift {files} --audit {book}"
 
 
 def left_out(found: Drift) -> str:
@@ -202,6 +215,7 @@ def render(found: Drift, taxonomy: Taxonomy) -> str:
             least=LEAST_COMPLAINTS,
             verdict=verdict(found),
             next=next_step(found),
+            audit=_audit(found),
             n=t.number(found.n),
             texts=t.number(found.texts),
             figures=[_figure(figure, t) for figure in found.figures],

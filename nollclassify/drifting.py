@@ -2,8 +2,9 @@
 
 The rule, with its thresholds (chosen by `tests/benchmarks/drift.py`): train again where a figure's whole 95 % interval
 lies beyond its limit. So chance alone seldom says so, and with very many texts the limit says what matters. Where no
-figure says so and the month has fewer than `LEAST_COMPLAINTS`, it is too few to tell: of ordinary months of 30
-complaints every other has a figure beyond its limit by chance alone, of those of 50 one in five.
+figure says so and the month has fewer than `LEAST_COMPLAINTS`, it is too few to tell: the interval of the expected share
+of right label sets reaches 10 percentage points up with 50 complaints, 16 with nine (parts of an example month), so that
+with fewer than 50 even a fall of 15 below the training's may go unseen.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ class Drift:
         other_models: rows of earlier months that another model labelled; they are left out.
         other_months: the months of these rows.
         n_rejected: rows of the files that were refused.
+        files: those that hold the month, as they were named.
     """
 
     month: str
@@ -137,6 +139,7 @@ class Drift:
     other_models: int
     other_months: tuple[str, ...]
     n_rejected: int
+    files: tuple[str, ...]
 
     @property
     def reasons(self) -> tuple[Figure, ...]:
@@ -235,6 +238,7 @@ def measure_drift(
         len(left_out),
         tuple(sorted(set(left_out))),
         n_rejected,
+        tuple(dict.fromkeys(cases["path"][now])),
     )
 
 
@@ -242,7 +246,7 @@ def measure_drift(
 
 
 def _read(labelled: Sequence[str | Path], stored: StoredModel) -> tuple[pd.DataFrame, int]:
-    """One row a case: `case_id`, `month`, `text`, `model_version`, and a column of probabilities for each cause."""
+    """A row a case: `case_id`, `month`, `text`, `model_version`, `path`, and a column of probabilities a cause."""
     if not labelled:
         raise InputError("ingen märkt fil är angiven; ange en eller flera filer som `nollclassify label` skrev.")
     many = [read_cases(Path(path), stored.taxonomy, labelled=True) for path in labelled]
@@ -261,9 +265,8 @@ def _columns(cases: Cases, stored: StoredModel) -> pd.DataFrame:
     month = fields["received"].str[:7].where(fields["received"] != "", NO_MONTH)
     ours = (version == stored.version).to_numpy()
     values = {cause: _probabilities(cases, f"p_{cause}", ours) for cause in stored.model.cause_ids}
-    return pd.DataFrame(
-        {"case_id": fields["case_id"], "month": month, "text": fields["text"], "model_version": version, **values}
-    )
+    told = {"case_id": fields["case_id"], "month": month, "text": fields["text"], "model_version": version}
+    return pd.DataFrame({**told, "path": str(cases.path), **values})
 
 
 def _probabilities(cases: Cases, name: str, ours: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from nollclassify import audit
 from nollclassify.auditing import read_audit
-from nollclassify.drift_page import drift, left_out, verdict
+from nollclassify.drift_page import drift, left_out, next_step, verdict
 from nollclassify.drifting import LEAST_COMPLAINTS, Figure, _holm, measure_drift
 from nollclassify.errors import InputError, ModelError
 from nollclassify.estimation import Interval
@@ -281,6 +282,31 @@ def test_an_audit_that_finds_less_than_was_promised_speaks_for_training(
     assert (figure.name, figure.n) == ("audit", len(read_audit(book, taxonomy).answers))
     assert figure.value.estimate == pytest.approx(float(right))
     assert ("audit" in [f.name for f in found.reasons]) is wanted
+    assert wanted or re.search(r"\), \d+\s% av orden är kända och granskningen fann 100\s% rätt\.$", verdict(found))
+
+
+def test_the_next_step_names_the_files_that_hold_the_month(
+    stored: StoredModel, familiar: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    month(Path("mars ett.csv"), familiar, stored)
+    month(Path("feb.csv"), familiar, stored, "2020-02")
+    found = drift("feb.csv", "mars ett.csv", model=stored, settings=Settings())
+    book = "granskning-2020-03.xlsx"
+    first, then = f'audit "mars ett.csv" --n 60 --output {book}', f'drift "mars ett.csv" --audit {book}'
+    told = f"Vill ni vara säkrare: nollclassify {first}, fyll i boken, och nollclassify {then}."
+    assert next_step(found) == told
+    page = unescape(Path("drift.html").read_text(encoding="utf-8"))
+    assert told in page
+    assert f"<code>nollclassify {then}</code>" in page
+    month(Path("mars.csv"), STRANGE, stored)
+    found = drift("mars.csv", model=stored, settings=Settings())
+    assert next_step(found).startswith(
+        "Gör så här: nollclassify review mars.csv --output granska.xlsx, rätta i Excel, "
+    )
+    month(Path("mars.csv"), familiar[:9], stored)
+    found = drift("mars.csv", model=stored, settings=Settings())
+    assert next_step(found).endswith(" själv: nollclassify review mars.csv --output granska.xlsx --n 9.")
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------
