@@ -156,7 +156,7 @@ def test_what_is_like_nothing_is_left_out_and_a_misspelled_cause_is_told(stored:
     texts = ["Skorna är blå", "Väntat på svar i veckor", "Satt i telefonkö i timmar", PROBE]
     pd.DataFrame({"klagomål": texts}).to_csv(cases, index=False)
     found = review_similar(cases, like=["vantetidd", "telefonkö"], model=stored, output=book)
-    assert [row["klagomål"] for row in rows_of(book)][0] == texts[2]
+    assert rows_of(book)[0]["klagomål"] == texts[2]
     assert found.n == len(rows_of(book)) < found.n_cases == 4
     plain = "Ingen orsak heter så; söker på orden."
     assert found.notes == (f"{plain} Menade du Väntetid?", plain)

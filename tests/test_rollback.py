@@ -29,7 +29,9 @@ from nollclassify.champions import (
     parse,
     settled,
 )
+from nollclassify.cli.models import print_training
 from nollclassify.errors import ModelError, TrackingError
+from nollclassify.gate import Decision
 from nollclassify.model_store import MANIFEST, StoredModel, load_model, read_manifest, save_model
 from nollclassify.promotion import differences, promote, rollback, settle_champion
 from nollclassify.tracking import CHAMPION, REIGNS, Tracking
@@ -367,6 +369,19 @@ def call(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return run
 
 
+def test_a_training_that_replaces_a_champion_says_that_earlier_months_are_to_be_labelled_anew(
+    trained: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, passed = "märk de tidigare på nytt", Decision(True, "prov", {})
+    for number, decision, told in (
+        ("1", passed, False),
+        ("2", passed, True),
+        ("2", replace(passed, passed=False), False),
+    ):
+        print_training(replace(trained.training, number=number, decision=decision))
+        assert (said in capsys.readouterr().out) is told
+
+
 def test_promote_shows_what_changes_and_rollback_says_what_holds_again(call) -> None:
     code, out, _ = call("promote", "2", "--force", "--reason", "prov")
     assert code == 0
@@ -374,7 +389,8 @@ def test_promote_shows_what_changes_and_rollback_says_what_holds_again(call) -> 
     assert lines[0] == "F1 mot den gällande modellen, per orsak (95 % intervall):"
     assert any(x.startswith("  Väntetid: -0.") and " till " in x and x.endswith(" texter") for x in lines), out
     assert any(x.endswith(" gemensamma provtexter får andra orsaker.") and not x.startswith("0 av") for x in lines)
-    assert lines[-1].startswith("Version 2 är nu gällande modell (champion): prov (grinden: ")
+    assert lines[-2].startswith("Version 2 är nu gällande modell (champion): prov (grinden: ")
+    assert lines[-1].endswith("märk de tidigare på nytt med nollclassify label FIL --force.")
     assert call("rollback", "--reason", "fel") == (
         0, "Version 1 är åter gällande modell (champion), i stället för version 2.\n", "",
     )  # fmt: skip

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nollclassify.training import Training
     from nollclassify.training_data import Corrected
 
+_LABEL_ANEW = "Månader som ska jämföras ska vara märkta av samma modell: märk de tidigare på nytt med nollclassify label FIL --force."
+
 
 @app.command(epilog="Exempel: nollclassify train rattade-2020-03.xlsx --output models/mars")
 def train(
@@ -73,6 +75,8 @@ def print_training(result: Training) -> None:
         print("Modellen är inte registrerad.")
     elif result.decision.passed:
         print(f"Version {result.number} är nu gällande modell (champion): {result.decision.reason}.")
+        if result.number != "1":
+            print(_LABEL_ANEW)
     else:
         print(f"Version {result.number} blev inte gällande modell: {result.decision.reason}.")
 
@@ -187,6 +191,7 @@ def promote(
         print(f"Version {result.number} blev inte gällande modell: {result.reason}.")
         raise typer.Exit(EXIT_NOT_PROMOTED)
     print(f"Version {result.number} är nu gällande modell (champion): {result.reason}.")
+    print(_LABEL_ANEW)
 
 
 def _print_differences(decision: Decision, names: Mapping[str, str]) -> None:
