@@ -128,8 +128,8 @@ def next_step(found: Drift) -> str:
         )
     if found.verdict == TOO_FEW:
         return (
-            f"Gör så här: kör nollclassify drift igen när månaden har minst {LEAST_COMPLAINTS} klagomål. Så få klagomål "
-            f"går också att läsa själv: nollclassify review {files} --output granska.xlsx --n {found.n}."
+            f"Gör så här: kör nollclassify drift igen när månaden har minst {LEAST_COMPLAINTS} klagomål. "
+            f"Så få klagomål går också att läsa själv: nollclassify review {files} --output granska.xlsx --n {found.n}."
         )
     if any(figure.name == "audit" for figure in found.figures):
         return "Gör så här: märk nästa månad och kör nollclassify drift igen."

@@ -2,9 +2,9 @@
 
 The rule, with its thresholds (chosen by `tests/benchmarks/drift.py`): train again where a figure's whole 95 % interval
 lies beyond its limit. So chance alone seldom says so, and with very many texts the limit says what matters. Where no
-figure says so and the month has fewer than `LEAST_COMPLAINTS`, it is too few to tell: the interval of the expected share
-of right label sets reaches 10 percentage points up with 50 complaints, 16 with nine (parts of an example month), so that
-with fewer than 50 even a fall of 15 below the training's may go unseen.
+figure says so and the month has fewer than `LEAST_COMPLAINTS`, it is too few to tell: the interval of the expected
+share of right label sets reaches 10 percentage points up with 50 complaints, 16 with nine (parts of an example month),
+so that with fewer than 50 even a fall of 15 below the training's may go unseen.
 """
 
 from __future__ import annotations

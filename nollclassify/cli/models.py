@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from nollclassify.training import Training
     from nollclassify.training_data import Corrected
 
-_LABEL_ANEW = "Månader som ska jämföras ska vara märkta av samma modell: märk de tidigare på nytt med nollclassify label FIL --force."
+_LABEL_ANEW = (
+    "Månader som ska jämföras ska vara märkta av samma modell: "
+    "märk de tidigare på nytt med nollclassify label FIL --force."
+)
 
 
 @app.command(epilog="Exempel: nollclassify train rattade-2020-03.xlsx --output models/mars")
