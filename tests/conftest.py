@@ -47,6 +47,14 @@ def nothing_reaches_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert not log.exists(), log.read_text(encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def no_store_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow writes the address of its store into the environment: none comes in from, or goes out to, another test."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def taxonomy() -> Taxonomy:
     return load_taxonomy()
@@ -90,7 +98,6 @@ def stored(trained: Workplace) -> StoredModel:
 def workplace(trained: Workplace, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     """The trained workplace as the working directory. Tests that change it copy what they change."""
     monkeypatch.chdir(trained.directory)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return trained
 
 

@@ -234,7 +234,6 @@ def test_a_failed_promotion_leaves_a_champion_that_disk_and_registry_agree_on(
 ) -> None:
     place = Path(shutil.copytree(trained.directory, tmp_path / "place"))
     monkeypatch.chdir(place)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     lines = [f"min_gate_texts = {SMALL.min_gate_texts}", 'experiment = "test"', 'registered_model = "small"']
     (place / "nollclassify.toml").write_text("\n".join(lines), encoding="utf-8")
     tracking = Tracking(SMALL)

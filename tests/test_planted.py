@@ -167,7 +167,6 @@ def test_no_output_holds_anything_planted(
 ) -> None:
     """Trained on, labelled, audited and reported; only the column of texts that came in may hold them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     caplog.set_level("INFO")
     corpus.drop(columns=["date", "product"]).to_csv("training.csv", index=False)
     corpus[["case_id", "date", "product", "channel", "text"]].to_csv("month.csv", index=False)

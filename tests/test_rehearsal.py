@@ -29,7 +29,6 @@ def test_months_are_labelled_reviewed_learned_and_the_gate_is_asked(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     base, *months = files
     table = rehearse(*months, base=[base], starter=False, n=20, settings=SMALL, candidates=QUICK)
     assert list(table["month"]) == ["2020-02", "2020-03"]

@@ -47,7 +47,6 @@ def place(trained: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A copy of the trained workplace, as the working directory."""
     copied = Path(shutil.copytree(trained.directory, tmp_path / "kopia å"))
     monkeypatch.chdir(copied)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return copied
 
 
@@ -120,7 +119,6 @@ def test_a_folder_name_that_mlflow_would_misread_is_told_at_once(
 ) -> None:
     (tmp_path / "klagomål%20mars").mkdir()
     monkeypatch.chdir(tmp_path / "klagomål%20mars")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(TrackingError, match="mars: MLflow klarar inte %20 i en mapps namn; byt namn på den"):
         Tracking(SMALL)
     assert not any(Path().iterdir())
