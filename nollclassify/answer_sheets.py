@@ -138,7 +138,7 @@ def print_wide(sheet: Any) -> None:
     sheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
-    sheet.set_footer("&C&A, sida &P av &N")
+    sheet.set_footer("&C&A, &P/&N")
 
 
 def filled_in(case_ids: Sequence[str], taxonomy: Taxonomy, answers: Mapping[str, Sequence[str]]) -> pd.DataFrame:

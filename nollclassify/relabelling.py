@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nollclassify.answer_sheets import CODEBOOK, short, write_codebook
+from nollclassify.answer_sheets import CODEBOOK, print_wide, row_height, short, write_codebook
 from nollclassify.atomic import replacing
 from nollclassify.auditing import read_ledger
 from nollclassify.case_writing import new_workbook, write_sheet
@@ -24,7 +24,6 @@ from nollclassify.taxonomy import OTHER, OTHER_NAME_SV, Taxonomy, load_taxonomy
 _COLUMNS = ("ärende", "datum", "klagomål", "orsaker före", "orsaker efter")
 _WIDTHS = (12, 11, 70, 22, 30)
 _SHEET = "dubbelmärkning"
-_HIGHEST = 400.0  # points; no spreadsheet takes more than 409
 # A spreadsheet shows at most 255 characters of it.
 _HINT = (
     "Välj orsak ur listan, Övrigt där ingen passar. Flera skrivs med semikolon mellan, den viktigaste först. "
@@ -99,21 +98,13 @@ def _write(path: Path, cases: pd.DataFrame, taxonomy: Taxonomy) -> None:
             for row, text in enumerate(column, 1):
                 sheet.write_string(row, at, text, answer if at == len(_COLUMNS) - 1 else plain)
         for row, cells in enumerate(zip(*columns, strict=True), 1):
-            sheet.set_row(row, min(max(map(_height, cells, _WIDTHS)), _HIGHEST))
+            sheet.set_row(row, row_height(cells, _WIDTHS))
         source = f"='{CODEBOOK}'!$A$2:$A${len(taxonomy.causes) + 2}"
         # Not enforced: a second cause is written after a semicolon.
         rule = {"validate": "list", "source": source, "show_error": False, "input_message": _HINT}
         sheet.data_validation(1, 4, len(asked), 4, rule)
-        sheet.set_paper(9)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
+        print_wide(sheet)
         write_codebook(workbook, taxonomy)
-
-
-def _height(text: str, width: int) -> float:
-    """The points that a text needs in a column of so many characters: not every program works them out itself."""
-    return 2 + 13.5 * sum(len(line) // width + 1 for line in text.split("\n"))
 
 
 def _names(causes: Sequence[str], taxonomy: Taxonomy) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from nollclassify.answer_sheets import print_wide
 from nollclassify.atomic import replacing
 from nollclassify.case_writing import new_workbook, write_sheet
 from nollclassify.reporting.figures import BRIDGED, COLUMNS, OTHER_KINDS
@@ -79,7 +80,7 @@ def write_workbook(
             last.set_row(row, 2 + 14 * (1 + len(meaning) // 100))
         last.set_column(0, 0, 42, wrapped)
         last.set_column(1, 1, 110, wrapped)
-        _print_wide(last)
+        print_wide(last)
 
 
 def _sheet(
@@ -99,23 +100,13 @@ def _sheet(
         sheet.set_column(at, at, _WIDTHS.get(columns[column], _WIDTH))
         sheet.write_string(0, at, heading, formats["heading"])
     sheet.set_row(0, 45)
-    _print_wide(sheet)
+    print_wide(sheet)
     places = [list(out.columns).index(language(f"c_{column}")) for column in _NUMBERS]
     numbers = table[list(_NUMBERS)].to_numpy(dtype=float)
     for row, (figure, shown) in enumerate(zip(table["figure"], table["shown"], strict=True)):
         for place, value in zip(places, numbers[row].tolist(), strict=True):
             if shown and value == value:
                 sheet.write_number(row + 1, place, value, formats[_kind(figure, value)])
-
-
-def _print_wide(sheet: Any) -> None:
-    """On A4 lying down, all columns on one page, headings on each."""
-    sheet.set_paper(9)
-    sheet.set_landscape()
-    sheet.set_margins(left=0.3, right=0.3, top=0.4, bottom=0.5)
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-    sheet.set_footer("&C&A, &P/&N")
 
 
 def _kind(figure: str, value: float) -> str:
