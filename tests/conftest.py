@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ hypothesis.settings.load_profile("untimed")
 
 BIN = Path(sys.executable).parent
 QUICK = (Candidate("quick", 10.0, (3, 4)),)
+ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 SMALL = Settings(min_gate_texts=100, experiment="test", registered_model="small")
 
 
@@ -47,12 +49,28 @@ def nothing_reaches_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert not log.exists(), log.read_text(encoding="utf-8")
 
 
+def forget_stores() -> None:
+    """MLflow writes the address of its store into the environment; one that stays is taken for the user's choice."""
+    for name in ADDRESSES:
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(autouse=True)
-def no_store_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow writes the address of its store into the environment: none comes in from, or goes out to, another test."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+def no_store_of_another_test() -> Iterator[None]:
+    """Taken away, never put back: what stood there before a test may be the store of a test before it."""
+    forget_stores()
+    yield
+    forget_stores()
+
+
+@contextmanager
+def working_in(directory: Path) -> Iterator[pytest.MonkeyPatch]:
+    """For fixtures that many tests share: a working directory, and no store of another test before or after."""
+    forget_stores()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        yield patch
+    forget_stores()
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +100,7 @@ def trained(starter: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
     cases = directory / "labelled.csv"
     columns = ["case_id", "text", "channel", "causes", "primary_cause", "author"]
     starter.loc[starter["author"].isin(authors), columns].to_csv(cases, index=False, sep=";")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with working_in(directory):
         result = train(cases, starter=False, settings=SMALL, candidates=QUICK)
     return Workplace(directory, cases, result)
 
@@ -110,8 +126,7 @@ def model_copy(trained: Workplace, tmp_path: Path) -> Path:
 def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command as a user does, with the commands of this environment on the path."""
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    addresses = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # set in this process by MLflow itself
-    env = {k: v for k, v in os.environ.items() if k not in addresses} | {"PATH": path} | environment
+    env = {k: v for k, v in os.environ.items() if k not in ADDRESSES} | {"PATH": path} | environment
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900, check=False)
 
 

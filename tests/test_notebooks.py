@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+from tests.conftest import working_in
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 OWN = 'FILES, STARTER = ["own.csv"], False'
 # What is set for each, beside the values that it has: few texts, and what a person would choose.
@@ -45,8 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, starter: pd.DataFrame) -> Pa
 def executed(place: Path) -> dict[str, Notebook]:
     """All notebooks, run one after the other: the later ones use the models of the earlier ones."""
     done = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with working_in(place) as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")])))
         for name, values in SET.items():
             notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)

@@ -35,7 +35,7 @@ from nollclassify.gate import Decision
 from nollclassify.model_store import MANIFEST, StoredModel, load_model, read_manifest, save_model
 from nollclassify.promotion import differences, promote, rollback, settle_champion
 from nollclassify.tracking import CHAMPION, REIGNS, Tracking
-from tests.conftest import SMALL, Workplace
+from tests.conftest import SMALL, Workplace, working_in
 
 PLACE = Path(SMALL.champion)
 
@@ -44,9 +44,7 @@ PLACE = Path(SMALL.champion)
 def two_versions(trained: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained workplace with a second version, which labels otherwise, and a third; version 1 is champion."""
     place = Path(shutil.copytree(trained.directory, tmp_path_factory.mktemp("versions") / "place"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with working_in(place):
         tracking = Tracking(SMALL)
         for n in (2, 3):
             tracking.record(eager(trained.training.stored, n, Path(f"models/{n}")), {}, {}, {})

@@ -19,7 +19,7 @@ from nollclassify.model_store import copy_model, load_model, read_manifest, save
 from nollclassify.processes import is_gone, mark
 from nollclassify.promotion import promote, settle_champion
 from nollclassify.tracking import CHAMPION, PROCESS, Tracking
-from tests.conftest import SMALL, Workplace, run
+from tests.conftest import ADDRESSES, SMALL, Workplace, run
 
 ROOT = Path(__file__).parents[1]
 RECORD = """
@@ -35,7 +35,7 @@ print(Tracking(SMALL).record(stored, {"a": 1}, {"b": 2.0}, {})[1])
 
 def start(code: str, *arguments: object, cwd: Path) -> subprocess.Popen[str]:
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    env = {k: v for k, v in os.environ.items() if k not in ADDRESSES}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=cwd, env=env | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

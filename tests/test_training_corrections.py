@@ -145,7 +145,6 @@ def test_a_run_tells_what_was_corrected_and_quotes_nothing(
 ) -> None:
     shutil.copytree(trained.directory, tmp_path / "place")
     monkeypatch.chdir(tmp_path / "place")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (first, *_) = pd.read_csv("labelled.csv", sep=";", keep_default_na=False)["text"]
     settings = replace(SMALL, corrections="rättelser.sqlite")
     decide(
