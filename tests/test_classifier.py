@@ -62,6 +62,19 @@ def test_no_group_is_on_both_sides_of_a_fold() -> None:
     assert all(len(np.unique(folds[groups == g])) == 1 for g in np.unique(groups))
 
 
+@pytest.mark.parametrize("n", [5, 20, 100])
+def test_the_few_texts_of_a_new_cause_by_nobody_in_particular_do_not_come_into_one_fold(n: int) -> None:
+    """Beside a corpus of authors with many texts each, whose folds are never quite equally large."""
+    generator = np.random.default_rng(n)
+    sizes = generator.integers(50, 350, 40)
+    old = (generator.random((sizes.sum(), 1)) < 0.3).astype(int)
+    Y = np.zeros((len(old) + 2 * n, 2), dtype=int)
+    Y[: len(old), :1], Y[-n:, 1] = old, 1
+    groups = np.concatenate([np.repeat(np.arange(40), sizes), 40 + np.arange(2 * n)])
+    per_fold = np.bincount(split_folds(Y, groups, 5, seed=0)[-n:], minlength=5)
+    assert per_fold.max() - per_fold.min() <= 1
+
+
 @pytest.mark.parametrize(
     ("Y", "message"),
     [

@@ -128,3 +128,15 @@ def test_what_is_taught_is_learned_but_never_judged_by(sparse: pd.DataFrame) -> 
     same = ComplaintClassifier(("app_crash",), QUICK, taught=nothing).fit(texts, Y)
     assert np.array_equal(same.model_.coefficients, plain.model_.coefficients)
     assert np.array_equal(same.model_.calibration, plain.model_.calibration)
+
+
+def test_only_a_taught_cause_with_few_examples_is_labelled_from_a_low_probability(sparse: pd.DataFrame) -> None:
+    """Two columns with the same labels; the first one's cause is taught."""
+    taught = Taught(("Appen kraschar eller hänger sig",), np.array([[1, 0]]), np.full(1, 10.0))
+    for n, low in ((1, True), (9, True), (10, False)):
+        examples = [f"{text} ({i})" for i in range(n) for text in EXAMPLES]
+        texts = [*sparse["text"].tolist()[:150], *examples]
+        Y = np.repeat([[0, 0], [1, 1]], [150, len(examples)], axis=0)
+        model = ComplaintClassifier(("app_crash", "untaught"), QUICK, taught=taught).fit(texts, Y).model_
+        assert (model.thresholds[0] == 0.15) == low
+        assert model.thresholds[1] > 0.15
