@@ -369,7 +369,7 @@ def call(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def test_a_training_that_replaces_a_champion_says_that_earlier_months_are_to_be_labelled_anew(
     trained: Workplace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said, passed = "märk de tidigare på nytt", Decision(True, "prov", {})
+    said, passed = "märk de andra på nytt", Decision(True, "prov", {})
     for number, decision, told in (
         ("1", passed, False),
         ("2", passed, True),
@@ -387,9 +387,10 @@ def test_promote_shows_what_changes_and_rollback_says_what_holds_again(call) -> 
     assert any(x.startswith("  Väntetid: -0,") and " till " in x and x.endswith(" texter") for x in lines), out
     assert any(x.endswith(" gemensamma provtexter får andra orsaker.") and not x.startswith("0 av") for x in lines)
     assert lines[-2].startswith("Version 2 är nu gällande modell (champion): prov (grinden: ")
-    assert lines[-1].endswith("märk de tidigare på nytt med nollclassify label FIL --force.")
-    assert call("rollback", "--reason", "fel") == (
-        0, "Version 1 är åter gällande modell (champion), i stället för version 2.\n", "",
+    assert lines[-1].endswith("märk de andra på nytt med nollclassify label FIL --force, där FIL är månadens egen fil.")
+    code, out, _ = call("rollback", "--reason", "fel")
+    assert (code, out.splitlines()) == (
+        0, ["Version 1 är åter gällande modell (champion), i stället för version 2.", lines[-1]],
     )  # fmt: skip
     code, out, err = call("rollback")
     assert (code, out) == (7, "")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LABEL_ANEW = (
     "Månader som ska jämföras ska vara märkta av samma modell: "
-    "märk de tidigare på nytt med nollclassify label FIL --force."
+    "märk de andra på nytt med nollclassify label FIL --force, där FIL är månadens egen fil."
 )
 
 
@@ -227,3 +227,4 @@ def rollback(
 
         result = run(to, reason, settings_for())
     print(f"Version {result.number} är åter gällande modell (champion), i stället för version {result.before}.")
+    print(_LABEL_ANEW)
