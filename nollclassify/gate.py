@@ -199,6 +199,7 @@ def _new_causes(scores: Scores, called: Mapping[str, str], known: Sequence[str])
         if row["cause"] not in known:
             figure = f"F1 {_number(row['f1'], 2)} ({_number(row['f1_low'], 2)}–{_number(row['f1_high'], 2)})"
             told = f"{called[row['cause']]} är en ny orsak, inte jämförd: {figure} på {row['n']} texter"
+            told += ", för lågt om fler hör dit"  # the starter corpus counts as if none did
             own = (row["f1"], nan, nan, row["f1_low"], row["f1_high"], nan, nan)
             yield Judgement("cause", row["cause"], row["n"], *own, NEW, told)
 

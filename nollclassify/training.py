@@ -42,6 +42,8 @@ class Training:
         directory: the model directory.
         stored: the model.
         scores: of predictions on authors that were not in the training part (cross-validation).
+        new_causes: the same of causes that the starter corpus was not labelled for, on the user's own texts alone; None
+            where there is no such cause. In `scores` the starter corpus counts as if none of its texts had them.
         decision: the gate's, None where nothing was registered.
         run_id, number: MLflow's run and registered version, None where they were not made.
         rejected: rows of the training files that were refused; also written beside each file.
@@ -56,6 +58,7 @@ class Training:
     number: str | None
     rejected: pd.DataFrame
     corrected: Corrected
+    new_causes: Scores | None = None
 
 
 def train(
@@ -102,6 +105,7 @@ def train(
         data.texts, data.Y, data.group, data.weight, taxonomy, classifier, progress
     )
     scores = score(data.Y, probabilities, held_out.decided, taxonomy.cause_ids, data.group, data.primary, seed)
+    of_new = _score_new_causes(data, held_out, probabilities, seed)
     held_out = replace(held_out, behaviours=behave(classifier.model_))
     details = _details(data, scores, classifier, seed) | {"reference": _reference(data, held_out, seen)}
     stored = save_model(Path(output), classifier.model_, taxonomy, held_out, details)
@@ -110,8 +114,10 @@ def train(
     if register:
         progress("skriver körningen till MLflow")
         metrics = _metrics(scores, folds, data, held_out) | {"training_seconds": seconds}
+        if of_new:
+            metrics |= {f"{row['cause']}.own_texts_f1": row["f1"] for row in of_new.causes.to_dict("records")}
         run_id, number, decision = _register(stored, data, scores, metrics, settings)
-    return Training(Path(output), stored, scores, decision, run_id, number, data.rejected, data.corrected)
+    return Training(Path(output), stored, scores, decision, run_id, number, data.rejected, data.corrected, of_new)
 
 
 # --- cross-validation --------------------------------------------------------------------------------------------
@@ -192,6 +198,14 @@ def _reference(data: TrainingData, held_out: HeldOut, seen: np.ndarray) -> dict[
     primary = np.array([numbers.get(cause, len(numbers)) for cause in data.primary])
     probabilities, decided = held_out.probabilities, held_out.decided
     return make_reference(seen, data.weight, probabilities, decided, primary, held_out.group).to_dict()
+
+
+def _score_new_causes(data: TrainingData, held_out: HeldOut, probabilities: np.ndarray, seed: int) -> Scores | None:
+    if data.taught is None:
+        return None
+    at = np.ix_(data.is_own, data.taught.Y.any(axis=0))
+    causes = [held_out.cause_ids[k] for k in np.flatnonzero(data.taught.Y.any(axis=0))]
+    return score(data.Y[at], probabilities[at], held_out.decided[at], causes, data.group[data.is_own], seed=seed)
 
 
 # --- recording ---------------------------------------------------------------------------------------------------

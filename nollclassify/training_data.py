@@ -62,6 +62,7 @@ class TrainingData:
         corrected: what came from the ledger of corrections.
         taught: what the taxonomy says of causes that the starter corpus was not labelled for; None for none.
         left_out: how many of its texts are left out because they may have such a cause.
+        is_own: which texts are the user's own, of files or corrections, not the starter corpus's; shape (n,), bool.
     """
 
     texts: list[str]
@@ -75,6 +76,7 @@ class TrainingData:
     corrected: Corrected = field(default_factory=Corrected)
     taught: Taught | None = None
     left_out: int = 0
+    is_own: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def read_starter(taxonomy: Taxonomy) -> Cases:
@@ -123,6 +125,7 @@ def read_training_data(
         corrected,
         taught_by(taxonomy, new, own_weight),
         int((~kept).sum()),
+        fields["own"].to_numpy(dtype=bool),
     )
 
 

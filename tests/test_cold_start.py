@@ -12,11 +12,13 @@ import pytest
 import nollclassify.training_data as training_data
 from nollclassify.cases import Cases
 from nollclassify.classifier import ComplaintClassifier, Taught
+from nollclassify.cli.models import print_training
 from nollclassify.cold_start import LEFT_OUT, certain, new_causes, taught_by
 from nollclassify.errors import InputError
 from nollclassify.evaluation import indicator
 from nollclassify.settings import Settings
 from nollclassify.taxonomy import Taxonomy, parse_taxonomy
+from nollclassify.training import train
 from tests.conftest import QUICK
 
 NEW = """
@@ -104,6 +106,27 @@ def test_five_examples_of_a_new_cause_are_enough_to_read_and_four_are_not(tmp_pa
     assert len(data.texts) == len(data.Y) == len(data.group) == len(data.weight) == len(data.primary)
     with pytest.raises(InputError, match=r"Appkrasch \(app_crash\): 4 märkta exempel, minst 5 behövs"):
         training_data.read_training_data([own(tmp_path, 4)], wider, True, Settings(), corrections=False)
+
+
+@pytest.mark.usefixtures("read")
+def test_a_training_tells_how_a_new_cause_is_read_among_the_users_own_texts(
+    tmp_path: Path, wider: Taxonomy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The starter corpus is not labelled for it: what is found there is counted as wrong, rightly or not."""
+    monkeypatch.chdir(tmp_path)
+    Path("wider.toml").write_text(wider.source, encoding="utf-8")
+    result = train(
+        own(tmp_path, 5), register=False, settings=Settings(taxonomy="wider.toml"), candidates=QUICK, corrections=False
+    )
+    assert result.new_causes is not None
+    (row,) = result.new_causes.causes.to_dict("records")
+    assert (row["cause"], row["n"], result.new_causes.n) == ("app_crash", 5, 6)
+    among_all = result.scores.causes.set_index("cause").loc["app_crash"]
+    assert (among_all["n"], among_all["recall"]) == (5, row["recall"])
+    assert among_all["precision"] <= row["precision"]
+    print_training(result)
+    assert "Appkrasch: startkorpusen är inte märkt för orsaken" in (said := capsys.readouterr().out)
+    assert "På era egna 6 texter: precision " in said
 
 
 @pytest.mark.usefixtures("read")

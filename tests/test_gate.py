@@ -141,7 +141,7 @@ def test_a_new_cause_is_told_with_its_own_figure_whatever_it_is() -> None:
         decision = gate(challenger, old, GateRule(min_macro_f1=0.3), names={"b": "Otrevlig personal"})
         assert decision.passed
         assert f"; Otrevlig personal är en ny orsak, inte jämförd: {figure}" in decision.reason
-        assert decision.reason.endswith(f"på {whole.truth[:, 1].sum()} texter")
+        assert decision.reason.endswith(f"på {whole.truth[:, 1].sum()} texter, för lågt om fler hör dit")
         (row,) = decision.table[decision.table["name"] == "b"].to_dict("records")
         assert row["verdict"] == "new"
         assert np.isnan(row["champion"])

@@ -68,6 +68,7 @@ def train(
 def print_training(result: Training) -> None:
     print(f"Modell {result.stored.version} i {result.directory}")
     print_scores(result.scores, result.stored.taxonomy, "Träffsäkerhet på upphov utanför träningen")
+    _print_new_causes(result)
     from nollclassify.behaviours import by_kind
 
     _print_behaviours(by_kind(result.stored.held_out.behaviours))
@@ -82,6 +83,18 @@ def print_training(result: Training) -> None:
             print(_LABEL_ANEW)
     else:
         print(f"Version {result.number} blev inte gällande modell: {result.decision.reason}.")
+
+
+def _print_new_causes(result: Training) -> None:
+    if (scores := result.new_causes) is None:
+        return
+    for row in scores.causes.to_dict("records"):
+        spans = [spanned(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("precision", "recall", "f1")]
+        print(
+            f"{result.stored.taxonomy.cause(row['cause']).name_sv}: startkorpusen är inte märkt för orsaken. Ovan "
+            f"räknas det som om ingen av dess texter hörde dit: måttet är för lågt. På era egna {scores.n} texter: "
+            f"precision {spans[0]}, täckning {spans[1]}, F1 {spans[2]}."
+        )
 
 
 def _print_corrected(corrected: Corrected) -> None:
