@@ -23,24 +23,17 @@ from threadpoolctl import threadpool_limits
 
 from nollclassify.features import Lexicon, features, known_pair_share, passage_norms
 from nollclassify.model import MIN_PAIRED, PASSAGE, PRECISIONS, CauseModel, Describe, Reading, tokenise
+from nollclassify.thresholds import MIN_ABOVE, NEVER, best_thresholds, certainties, strict_thresholds
 from nollclassify.trees import DEPTH, Trees, of_scikit_learn
 from nollclassify.vocabulary import Vocabulary, learn_vocabulary
 from nollclassify.word_classes import WordClasses, load_word_classes
 
 # Added to both counts of a log-count ratio.
 _SMOOTHING = 0.5
-# Fewer texts than this are not judged by their share.
-_MIN_ABOVE = 20
 # Fewer texts than this are no leaf of a tree.
 _MIN_LEAF = 60
 # A cause that a smaller share of the texts has is spread over the folds for itself.
 _RARE = 0.05
-# A threshold that no probability reaches.
-_NEVER = 1.01
-# A cause with fewer examples than this, beside its definition, gets no higher threshold than this. What few examples
-# say out of fold, where others of them are missing, is too high: of new authors' texts it found a third. The best
-# threshold is half the F1 it reaches (Lipton et al., Optimal thresholding of classifiers to maximize F1, 2014).
-_FEW, _HIGHEST_OF_FEW = 50, 0.15
 
 
 @dataclass(frozen=True)
@@ -208,13 +201,11 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         two = [scores[:, [k, Y.shape[1] + k]] for k in causes]
         model = replace(model, calibration=np.array([_platt(two[k], Y[:, k], weight) for k in causes]))
         model, probabilities = second_reading(model, scores, Y, weight, folds)
-        thresholds = np.array([best_threshold(probabilities[:, k], Y[:, k], weight) for k in causes])
-        if self.taught is not None:
-            few = self.taught.Y.any(axis=0) & (Y.sum(axis=0) < _FEW)
-            thresholds = np.where(few, np.minimum(thresholds, _HIGHEST_OF_FEW), thresholds)
+        taught = np.zeros_like(Y) if self.taught is None else self.taught.Y
+        thresholds = best_thresholds(probabilities, Y, weight, taught.any(axis=0))
         strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in causes])
         model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
-        return replace(model, certain=_certain(model, probabilities, Y), familiar=familiar)
+        return replace(model, certain=certainties(model, probabilities, Y), familiar=familiar)
 
     def _uncalibrated(
         self, vocabulary: Vocabulary, coefficients: np.ndarray, intercepts: np.ndarray, norms: np.ndarray
@@ -231,8 +222,8 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             trees=Trees.none(k),
             read_twice=np.zeros(k, dtype=bool),
             thresholds=np.full(k, 0.5),
-            strict_thresholds=np.full((k, len(PRECISIONS)), _NEVER),
-            certain=np.full(len(PRECISIONS), _NEVER),
+            strict_thresholds=np.full((k, len(PRECISIONS)), NEVER),
+            certain=np.full(len(PRECISIONS), NEVER),
             exclusive=np.zeros((k, k), dtype=bool),
             familiar=0.0,
         )
@@ -351,7 +342,7 @@ def _boost(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> HistGradien
         return boosted.fit(scores, y, sample_weight=weights)
 
 
-# --- first reading's probabilities, thresholds -------------------------------------------------------------------
+# --- first reading's probabilities, causes that exclude each other -----------------------------------------------
 
 
 def _platt(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
@@ -360,50 +351,11 @@ def _platt(scores: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float
     return float(fitted.coef_[0, 0]), float(fitted.coef_[0, 1]), float(fitted.intercept_[0])
 
 
-def best_threshold(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """The highest threshold, from 0.05 to 0.95, whose smoothed F1 is within 0.003 of the best.
-
-    The highest, for causes are rarer in real mixes than in texts that were written to show them, and there the same
-    F1 is reached at a higher threshold.
-    """
-    weight = np.ones(len(y)) if weight is None else weight
-    grid = np.arange(0.05, 0.951, 0.01)
-    chosen = probabilities[:, None] >= grid
-    found, all_chosen, given = (y * weight) @ chosen, weight @ chosen, (y * weight).sum()
-    f1 = 2 * found / np.maximum(all_chosen + given, 1e-9)
-    smooth = np.convolve(np.pad(f1, 3, mode="edge"), np.ones(7) / 7, mode="valid")
-    return float(grid[np.flatnonzero(smooth >= smooth.max() - 0.003)[-1]])
-
-
-def strict_thresholds(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """For each of `PRECISIONS` the lowest threshold that reaches it on these texts, shape (20,)."""
-    return np.array([_lowest(probabilities, y == 1, precision) for precision in PRECISIONS])
-
-
-def _certain(model: CauseModel, probabilities: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """For each of `PRECISIONS` the lowest confidence from which that share of label sets is right, shape (20,)."""
-    levels = []
-    for precision in PRECISIONS:
-        strict, _ = model.at_precision(precision)
-        right = (strict.decide(probabilities) == (Y == 1)).all(axis=1)
-        levels.append(_lowest(strict.confidence(probabilities), right, precision))
-    return np.array(levels)
-
-
-def _lowest(values: np.ndarray, right: np.ndarray, precision: float) -> float:
-    """The lowest value from which on at least this share is right; above 1 where there is none."""
-    order = np.argsort(-values, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    share[: min(_MIN_ABOVE, len(share)) - 1] = 0  # a handful at the top says nothing
-    reached = np.flatnonzero(share >= precision)
-    return float(values[order[reached[-1]]]) if len(reached) else _NEVER
-
-
 def _exclusive(Y: np.ndarray) -> np.ndarray:
     """Pairs of causes that stand together in less than a quarter of the texts that chance would give, shape (k, k)."""
     together = Y.T @ Y
     expected = np.outer(Y.sum(axis=0), Y.sum(axis=0)) / len(Y)
-    exclusive: np.ndarray = (expected >= _MIN_ABOVE) & (together < 0.25 * expected)
+    exclusive: np.ndarray = (expected >= MIN_ABOVE) & (together < 0.25 * expected)
     return exclusive
 
 

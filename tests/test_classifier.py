@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds, strict_thresholds
+from nollclassify.classifier import ComplaintClassifier, split_folds
 from nollclassify.evaluation import calibration_error, indicator
 from nollclassify.model import PRECISIONS, tokenise
 from nollclassify.model_store import StoredModel
+from nollclassify.thresholds import best_threshold, strict_thresholds
 from tests.conftest import QUICK
 
 

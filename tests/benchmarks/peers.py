@@ -32,12 +32,13 @@ from rich.table import Table
 from spacy.language import Language
 
 from nollclassify.cases import read_cases
-from nollclassify.classifier import ComplaintClassifier, best_threshold, split_folds
+from nollclassify.classifier import ComplaintClassifier, split_folds
 from nollclassify.evaluation import Scores, groups, indicator, score
 from nollclassify.gate import HeldOut
 from nollclassify.model import prepare
 from nollclassify.model_store import save_model
 from nollclassify.taxonomy import load_taxonomy
+from nollclassify.thresholds import best_threshold
 from nollclassify.training import N_FOLDS
 from nollclassify.training_data import read_starter
 
