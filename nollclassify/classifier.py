@@ -201,8 +201,8 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         two = [scores[:, [k, Y.shape[1] + k]] for k in causes]
         model = replace(model, calibration=np.array([_platt(two[k], Y[:, k], weight) for k in causes]))
         model, probabilities = second_reading(model, scores, Y, weight, folds)
-        taught = np.zeros_like(Y) if self.taught is None else self.taught.Y
-        thresholds = best_thresholds(probabilities, Y, weight, taught.any(axis=0))
+        taught: np.ndarray = np.isin(causes, np.nonzero(self.taught.Y)[1] if self.taught else [])
+        thresholds = best_thresholds(probabilities, Y, weight, taught)
         strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in causes])
         model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
         return replace(model, certain=certainties(model, probabilities, Y), familiar=familiar)
