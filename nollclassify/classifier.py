@@ -53,6 +53,11 @@ class Taught:
     Y: np.ndarray
     weight: np.ndarray
 
+    @property
+    def columns(self) -> list[int]:
+        """The columns of `Y` of which something is taught."""
+        return np.flatnonzero(self.Y.any(axis=0)).tolist()
+
 
 # One, for each further one is a third of the training time; n-grams of 3 to 6 and weaker regularisation gained nothing.
 CANDIDATES = (Candidate("grams-2-5", 10.0, (2, 5)),)
@@ -201,8 +206,7 @@ class ComplaintClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         two = [scores[:, [k, Y.shape[1] + k]] for k in causes]
         model = replace(model, calibration=np.array([_platt(two[k], Y[:, k], weight) for k in causes]))
         model, probabilities = second_reading(model, scores, Y, weight, folds)
-        taught: np.ndarray = np.isin(causes, np.nonzero(self.taught.Y)[1] if self.taught else [])
-        thresholds = best_thresholds(probabilities, Y, weight, taught)
+        thresholds = best_thresholds(probabilities, Y, weight, self.taught.columns if self.taught else ())
         strict = np.array([strict_thresholds(probabilities[:, k], Y[:, k]) for k in causes])
         model = replace(model, thresholds=thresholds, strict_thresholds=strict, exclusive=_exclusive(Y))
         return replace(model, certain=certainties(model, probabilities, Y), familiar=familiar)

@@ -85,7 +85,7 @@ def why(suspect: Mapping[Hashable, Any], taxonomy: Taxonomy) -> str:
         believes = OTHER_NAME_SV
     else:
         believes = f"{'inte ' if stands else ''}{taxonomy.cause(cause).name_sv}"
-    # Nobody is a hundred per cent sure: of the surest hundred two in ten are the model's own mistakes.
+    # Nobody is a hundred per cent sure: of the surest two hundred, seven in a hundred are the model's own mistakes.
     percent = f"{min(100 * suspect['wrong'], 99):.0f} %"
     return f"misstänkt fel etikett: står som {_names(suspect['given'], taxonomy)}, modellen tror {believes} ({percent})"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nollclassify.model import PRECISIONS, CauseModel
@@ -16,16 +18,17 @@ NEVER = 1.01
 _FEW, _HIGHEST_OF_FEW = 50, 0.15
 
 
-def best_thresholds(probabilities: np.ndarray, Y: np.ndarray, weight: np.ndarray, taught: np.ndarray) -> np.ndarray:
+def best_thresholds(probabilities: np.ndarray, Y: np.ndarray, weight: np.ndarray, taught: Sequence[int]) -> np.ndarray:
     """The threshold of each cause by `best_threshold`; at most 0.15 for a taught one with fewer than 50 examples.
 
     Args:
         probabilities, Y: shape (n, k); weight: shape (n,).
-        taught: shape (k,), whether the cause's definition is learned from because its examples are few.
+        taught: columns of `Y`: causes whose definition is learned from, because their examples are few.
     """
     best = np.array([best_threshold(probabilities[:, k], Y[:, k], weight) for k in range(Y.shape[1])])
-    few = taught & (Y.sum(axis=0) < _FEW)
-    return np.where(few, np.minimum(best, _HIGHEST_OF_FEW), best)
+    few = [k for k in taught if Y[:, k].sum() < _FEW]
+    best[few] = np.minimum(best[few], _HIGHEST_OF_FEW)
+    return best
 
 
 def best_threshold(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:

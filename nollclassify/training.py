@@ -203,9 +203,9 @@ def _reference(data: TrainingData, held_out: HeldOut, seen: np.ndarray) -> dict[
 def _score_new_causes(data: TrainingData, held_out: HeldOut, probabilities: np.ndarray, seed: int) -> Scores | None:
     if data.taught is None:
         return None
-    at = np.ix_(data.is_own, data.taught.Y.any(axis=0))
-    causes = [held_out.cause_ids[k] for k in np.flatnonzero(data.taught.Y.any(axis=0))]
-    return score(data.Y[at], probabilities[at], held_out.decided[at], causes, data.group[data.is_own], seed=seed)
+    own, new = data.is_own, data.taught.columns
+    Y, p, decided = (each[own][:, new] for each in (data.Y, probabilities, held_out.decided))
+    return score(Y, p, decided, [held_out.cause_ids[k] for k in new], data.group[own], seed=seed)
 
 
 # --- recording ---------------------------------------------------------------------------------------------------

@@ -56,13 +56,13 @@ class TrainingData:
 
     Attributes:
         texts, Y, group, weight, primary: n texts, labels (n, k), groups (n,), weights (n,), n primary causes.
+        is_own: which texts are the user's own, of files or corrections, not the starter corpus's; shape (n,), bool.
         n_authors: how many known authors.
         digests: of each file by its name, and of the corrections.
         rejected: rows that were refused.
         corrected: what came from the ledger of corrections.
         taught: what the taxonomy says of causes that the starter corpus was not labelled for; None for none.
         left_out: how many of its texts are left out because they may have such a cause.
-        is_own: which texts are the user's own, of files or corrections, not the starter corpus's; shape (n,), bool.
     """
 
     texts: list[str]
@@ -70,13 +70,13 @@ class TrainingData:
     group: np.ndarray
     weight: np.ndarray
     primary: list[str]
+    is_own: np.ndarray
     n_authors: int
     digests: dict[str, str]
     rejected: pd.DataFrame
     corrected: Corrected = field(default_factory=Corrected)
     taught: Taught | None = None
     left_out: int = 0
-    is_own: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def read_starter(taxonomy: Taxonomy) -> Cases:
@@ -119,13 +119,13 @@ def read_training_data(
         groups(texts, fields["author"].tolist()),
         fields["weight"].to_numpy(dtype=float),
         fields["primary_cause"].tolist(),
+        fields["own"].to_numpy(dtype=bool),
         fields.loc[fields["author"] != "", "author"].nunique(),
         {cases.path.name: _data_digest(cases.fields) for cases in every},
         pd.concat([cases.rejected for cases in own], ignore_index=True) if own else pd.DataFrame(),
         corrected,
         taught_by(taxonomy, new, own_weight),
         int((~kept).sum()),
-        fields["own"].to_numpy(dtype=bool),
     )
 
 
