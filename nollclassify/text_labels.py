@@ -114,7 +114,8 @@ def _evidence(prepared: Sequence[str], reading: Reading, labelled: Mapping[int, 
         places = swedish.spans(prepared[i])
         found = [(cause_ids[k], stretches(places, weight[:, k])) for k in causes]
         result[i] = "; ".join(
-            f"{cause}: " + ", ".join(f'"{prepared[i][a:b]}"' for a, b in spans)
+            # On one line, for it becomes a cell: neighbouring words may stand in two paragraphs.
+            f"{cause}: " + ", ".join(f'"{" ".join(prepared[i][a:b].split())}"' for a, b in spans)
             for cause, spans in found
             if spans  # none where the second reading alone spoke for the cause
         )

@@ -171,6 +171,12 @@ def test_evidence_stands_in_the_masked_text(stored: StoredModel) -> None:
     assert all(part in prepare(text) for part in quoted)
 
 
+def test_evidence_is_one_line_where_its_words_stand_in_two_paragraphs(stored: StoredModel) -> None:
+    one, two = (label_texts([text], stored)["evidence"][0] for text in (QUEUE, QUEUE.replace(" ", "\n\n")))
+    assert two == one
+    assert " " in one.removeprefix("wait_time: ")
+
+
 def test_neighbouring_words_form_one_stretch() -> None:
     import numpy as np
 
